@@ -1,0 +1,32 @@
+# What encodes and decodes the values of one type.
+
+from libc.stdint cimport uint32_t
+cimport cython
+
+from pgproto.wire cimport Slice
+from pgproto.write_buffer cimport WriteBuffer
+
+# Body only: the caller writes the length. `value` is never None.
+ctypedef int (*encode_t)(Codec codec, WriteBuffer out, object value) except -1
+# `body` is exact; the function uses all of it or raises MalformedBody (or ValueError, OverflowError for values that
+# Python cannot hold).
+ctypedef object (*decode_t)(Codec codec, Slice body)
+
+cdef enum Format:
+    TEXT = 0
+    BINARY = 1
+
+
+@cython.final
+cdef class Codec:
+    cdef readonly uint32_t oid
+    cdef readonly str name              # as in pg_type, 'elem[]' for an array
+    cdef readonly str schema
+    cdef readonly str kind              # scalar array composite range multirange
+    cdef public int preferred           # the format that Bind asks for: BINARY where decode[BINARY] is there
+    cdef public bint is_leaf            # values can never hold a container: rows of leaves stay out of the collector
+    cdef readonly Codec element         # of an array or range
+    cdef public object encoder          # a user's function, or json's dumps
+    cdef public object decoder          # a user's function, or json's loads
+    cdef encode_t encode[2]             # by format; NULL where there is none
+    cdef decode_t decode[2]

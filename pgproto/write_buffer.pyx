@@ -1,0 +1,105 @@
+"""The send buffer of a session, and the buffer that codecs write a value's body into.
+
+Operations put whole messages; `length` before the first put is the mark that `cut` goes back to if an argument turns
+out to be bad. The transport takes bytes from the front with `consume` or `take_all`. A message is limited as it ends,
+a value as it is put, so nothing longer than the server accepts is ever sent.
+"""
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.string cimport memchr, memmove
+
+from pgproto.errors import InterfaceError
+
+# Kept for the life of the session. A Bind of a few arguments needs about 100 bytes.
+cdef enum:
+    KEPT_CAPACITY = 16384
+
+
+@cython.final
+cdef class WriteBuffer:
+    def __cinit__(self):
+        self.start = <char *>PyMem_Malloc(1024)
+        if self.start == NULL:
+            raise MemoryError()
+        self.capacity = 1024
+        self.length = 0
+        self.n_sent = 0
+
+    def __dealloc__(self):
+        PyMem_Free(self.start)
+
+    def __len__(self):
+        return self.length - self.n_sent
+
+    cdef int grow(self, Py_ssize_t n) except -1:
+        cdef Py_ssize_t capacity = self.capacity * 2
+        if n > MESSAGE_SENT_LONG_MAX:
+            return self.refuse_large(n)
+        if capacity < self.length + n:
+            capacity = self.length + n + 1024
+        cdef char *start = <char *>PyMem_Realloc(self.start, capacity)
+        if start == NULL:
+            raise MemoryError()
+        self.start = start
+        self.capacity = capacity
+        return 0
+
+    cdef int refuse_large(self, Py_ssize_t n) except -1:
+        raise InterfaceError(f"a message to the server can hold {MESSAGE_SENT_LONG_MAX} bytes, this one needs {n}")
+
+    cdef int end_message(self, Py_ssize_t at, Py_ssize_t limit) except -1:
+        """Write the length of the message whose gap is at `at`; `limit` is what the server accepts for its type."""
+        cdef Py_ssize_t n = self.length - at
+        if n > limit:
+            raise InterfaceError(f"a message of this type to the server can hold {limit} bytes, this one needs {n}")
+        store_uint32(self.start + at, <uint32_t>n)
+        return 0
+
+    cdef int cut(self, Py_ssize_t mark) except -1:
+        """Forget what was put since `length` was `mark`."""
+        self.length = mark
+        return 0
+
+    cdef int consume(self, Py_ssize_t n) except -1:
+        """n more bytes have been taken from the front."""
+        self.n_sent += n
+        if self.n_sent >= self.length:
+            self.n_sent = 0
+            self.length = 0
+            if self.capacity > KEPT_CAPACITY:
+                self.shrink()
+        return 0
+
+    cdef int shrink(self) except -1:
+        cdef char *start = <char *>PyMem_Realloc(self.start, KEPT_CAPACITY)
+        if start != NULL:
+            self.start = start
+            self.capacity = KEPT_CAPACITY
+        return 0
+
+    cdef bytes take_all(self):
+        """Return what has not been taken yet, and take it."""
+        cdef bytes rest = PyBytes_FromStringAndSize(self.start + self.n_sent, self.length - self.n_sent)
+        self.consume(self.length - self.n_sent)
+        return rest
+
+    cdef int put_text(self, str text) except -1:
+        """Put a str in UTF-8, without a terminator."""
+        cdef Py_ssize_t n
+        cdef const char *at = PyUnicode_AsUTF8AndSize(text, &n)
+        return self.put_bytes(at, n)
+
+    cdef int put_cstring(self, str text) except -1:
+        """Put a str in UTF-8 and its terminating zero byte; one inside is refused."""
+        cdef Py_ssize_t n
+        cdef const char *at = PyUnicode_AsUTF8AndSize(text, &n)
+        if n > 0 and memchr(at, 0, n) != NULL:
+            raise InterfaceError("a zero byte cannot be part of a string that is sent to the server")
+        self.put_bytes(at, n)
+        return self.put_byte(0)
+
+    def take(self):
+        """Return and forget all bytes that are to be sent."""
+        return self.take_all()
