@@ -1,0 +1,448 @@
+"""A session as bytes and operations.
+
+`send` lets an operation put its messages and joins it to the queue; `feed` takes whole messages from the receive
+buffer, lets the table of owed.py say what each one pays, and returns the operations that something has become of:
+SETTLED, READY (there is something to take first) or ASK (it needs what only the outside has). Nothing here waits,
+reads a clock or knows a socket. All state of an operation is in the operation; what is here belongs to the session.
+"""
+cimport cython
+from libc.stdint cimport uint8_t
+from libc.string cimport memset
+
+from pgproto.limits cimport (
+    AUTHENTICATION_RECEIVED_MAX, BEFORE_AUTHENTICATION_TOTAL_MAX, MESSAGE_RECEIVED_MAX, MESSAGE_RECEIVED_SHORT_MAX,
+    PARAMETERS_MAX, PARAMETERS_TOTAL_MAX)
+from pgproto.messages.backend cimport (
+    read_error_fields, read_notification, read_parameter_status, read_ready_for_query)
+from pgproto.messages.frontend cimport put_terminate
+from pgproto.operations.operation cimport (
+    AUTHENTICATE, COPY_OUT, DONE, ILLEGAL, N_DEBTS, NOTHING, QUERY, QUERY_COPY_BOTH, SESSION, SETTLED, SYNC, SyncPoint)
+from pgproto.operations.startup cimport Startup
+
+from pgproto.errors import InterfaceError, MalformedBody, ProtocolError, server_message
+from pgproto.owed import NAMES, OWED
+
+cdef uint8_t TABLE[N_DEBTS][256]
+
+
+cdef int compile_table() except -1:
+    memset(TABLE, ILLEGAL, sizeof(TABLE))
+    for debt, row in OWED.items():
+        for kind, outcome in row.items():
+            TABLE[<Py_ssize_t>debt][<Py_ssize_t>ord(kind)] = <uint8_t>outcome
+    return 0
+
+
+compile_table()
+
+# Only these may be longer than MESSAGE_RECEIVED_SHORT_MAX: T t D d E N A.
+cdef bint may_be_long(unsigned char kind) noexcept:
+    return (kind == c'D' or kind == c'd' or kind == c'T' or kind == c't' or kind == c'E' or kind == c'N'
+            or kind == c'A')
+
+
+@cython.final
+cdef class Frontend:
+    def __cinit__(self):
+        self.input = ReadBuffer()
+        self.out = WriteBuffer()
+        self.parameters = {}
+        self.notices = []
+        self.notifications = []
+        self.status = c'I'
+
+    # What the outside calls
+
+    @property
+    def transaction_status(self):
+        """'I' idle, 'T' in a transaction block, 'E' in a failed one, as the last ReadyForQuery said."""
+        return chr(self.status)
+
+    @property
+    def is_gated(self):
+        """Whether one operation or group alone may write."""
+        return self.gate is not None
+
+    def pending(self):
+        """Return the operations that are owed something, oldest first."""
+        cdef Operation op = self.head
+        cdef list found = []
+        while op is not None:
+            found.append(op)
+            op = op.next
+        return found
+
+    def submit(self, Operation op not None):
+        """Put an operation's messages and join it to the queue."""
+        self.send(op)
+
+    def receive(self, data):
+        """Append bytes from the server and return what `feed` returns."""
+        self.input.extend(data)
+        return self.feed()
+
+    def resume(self):
+        """Return what `feed` returns after something was taken or answered."""
+        return self.feed()
+
+    def may_submit(self, Operation op not None):
+        """Whether the write gate is open for `op`."""
+        return self.may_send(op)
+
+    def end_group(self, Group group not None):
+        """Write the Sync of a group; an operation that settles with it is returned, or None if nothing was written.
+
+        A group that has failed or is ended has its Sync already."""
+        cdef SyncPoint point
+        if group.is_ended:
+            return None
+        group.is_ended = True
+        if group.n_written == 0:
+            return None
+        point = SyncPoint()
+        point.group = group
+        self.send(point)
+        return point
+
+    def take_output(self):
+        """Return and forget the bytes that are to be sent."""
+        return self.out.take_all()
+
+    def put_terminate(self):
+        """Put the message that says goodbye."""
+        put_terminate(self.out)
+
+    def lose(self):
+        """The connection is gone: empty the queue and return what was in it, oldest first, with what had been paid
+        but not settled in front."""
+        cdef list lost = (self.completed or []) + self.pending()
+        self.head = self.tail = None
+        self.completed = None
+        self.gate = None
+        self.n_pending = 0
+        return lost
+
+    # Writing
+
+    cdef bint may_send(self, Operation op):
+        return self.gate is None or self.gate is op or (op.group is not None and self.gate is op.group)
+
+    cdef int send(self, Operation op) except -1:
+        cdef Py_ssize_t mark = self.out.length
+        if self.dead is not None:
+            raise self.dead
+        if not self.may_send(op):
+            raise InterfaceError("another operation has the connection for itself")
+        if op.group is not None and op.group.error is not None:
+            op.abort_because(op.group.error)
+            raise op.error
+        try:
+            op.put(self.out)
+        except BaseException:
+            self.out.cut(mark)
+            op.forget_debts()
+            raise
+        return self.join(op)
+
+    cdef int join(self, Operation op) except -1:
+        op.is_written = True
+        op.next = None
+        if self.tail is None:
+            self.head = op
+        else:
+            self.tail.next = op
+        self.tail = op
+        self.n_pending += 1
+        if op.group is not None:
+            op.group.n_written += 1
+            self.gate = None if op.ends_group else op.group
+        elif op.is_open or op.closes_gate:
+            self.gate = op
+        return 0
+
+    cdef Operation leave(self):
+        """Take the head from the queue."""
+        cdef Operation op = self.head
+        self.head = op.next
+        op.next = None
+        if self.head is None:
+            self.tail = None
+        self.n_pending -= 1
+        return op
+
+    # Reading
+
+    cdef list feed(self):
+        """Take whole messages until there is none, or the head has something to be taken; return what has happened.
+
+        Raises ProtocolError if the peer does not speak the protocol; the session is dead then.
+        """
+        cdef list events = []
+        if self.dead is not None:
+            return events
+        while True:
+            try:
+                self.consume(events)
+                return events
+            except BaseException as error:
+                self.recover(error, events)
+
+    cdef int consume(self, list events) except -1:
+        cdef unsigned char kind
+        cdef uint8_t outcome
+        cdef Slice body
+        cdef Operation op
+        while True:
+            op = self.head
+            if op is not None and op.is_full:
+                return 0
+            if self.input.frame(&kind, &body) == 0:
+                if body.n >= 0:
+                    self.current = kind
+                    self.check_length(kind, body.n)
+                elif not self.is_authenticated and kind != 0:
+                    self.refuse_stranger(op, kind)
+                return 0
+            self.current = kind
+            if body.n > MESSAGE_RECEIVED_SHORT_MAX or not self.is_authenticated:
+                self.check_length(kind, body.n)
+            self.input.take_frame(body.n)
+            if not self.is_authenticated:
+                self.n_before_authentication += body.n + 5
+            if self.tracer is not None:
+                self.tracer.received(kind, body.at[:body.n])
+            if op is None:
+                self.on_unlisted(None, kind, body, events)
+                continue
+            outcome = TABLE[op.state][kind]
+            if outcome == ILLEGAL:
+                self.on_unlisted(op, kind, body, events)
+                continue
+            if outcome >= COPY_OUT and outcome != SYNC and outcome != QUERY and not op.closes_gate:
+                self.refuse(op, kind)
+            op.on_message(kind, &body, self.out)
+            if outcome != DONE:
+                op.state = outcome
+                if outcome == AUTHENTICATE:
+                    self.on_authentication(op)
+            elif kind == c'Z':
+                self.on_ready(op, body, events)
+                continue
+            else:
+                self.on_paid(op)
+            if op.is_full:
+                events.append(op)
+
+    cdef int on_authentication(self, Operation op) except -1:
+        """The table cannot see authentication's sub-codes; Ok turns the debt into SESSION."""
+        if (<Startup?>op).is_authenticated:
+            op.state = SESSION
+            self.is_authenticated = True
+        return 0
+
+    cdef int on_paid(self, Operation op) except -1:
+        """The debt at the front of the head is paid, and it was not its Sync."""
+        op.at += 1
+        if op.at < op.n_debts:
+            op.state = op.debts[op.at]
+            return 0
+        op.state = NOTHING
+        if op.is_open:
+            return 0
+        self.leave()
+        if self.completed is None:
+            self.completed = []
+        self.completed.append(op)
+        if op.is_durable:
+            self.mark_durable()
+        return 0
+
+    cdef int on_ready(self, Operation op, Slice body, list events) except -1:
+        """ReadyForQuery: the head and all of its group that was paid before settle."""
+        cdef Operation member
+        cdef list completed
+        self.status = read_ready_for_query(body)
+        if not self.is_ready:
+            self.is_ready = True
+            self.backend_pid = (<Startup?>op).backend_pid
+            self.backend_key = (<Startup>op).backend_key
+        if self.gate is op:
+            self.gate = None
+        self.leave()
+        if self.completed is not None:
+            completed = self.completed
+            self.completed = None
+            for member in completed:
+                if self.group_error is not None and not member.is_durable:
+                    member.abort_because(self.group_error)
+                member.event = SETTLED
+                events.append(member)
+        if self.group_error is not None:
+            if op.error is None:
+                op.abort_because(self.group_error)
+            self.group_error = None
+        op.event = SETTLED
+        events.append(op)
+        return 0
+
+    cdef int mark_durable(self) except -1:
+        """A COMMIT of the head's group has been answered: what came before it in the group stays."""
+        cdef Operation member
+        for member in self.completed:
+            member.is_durable = True
+        return 0
+
+    cdef int on_unlisted(self, Operation op, unsigned char kind, Slice body, list events) except -1:
+        """A message that pays nothing: one that may come at any time, an error, or one that may not come."""
+        if kind == c'N':
+            self.notices.append(read_error_fields(body))
+        elif kind == c'E':
+            self.on_error(op, body)
+        elif kind == c'S' and self.may_be_told(op):
+            self.set_parameter(body)
+        elif kind == c'A' and self.may_be_told(op):
+            self.notifications.append(read_notification(body))
+        else:
+            self.refuse(op, kind)
+        return 0
+
+    cdef bint may_be_told(self, Operation op):
+        """ParameterStatus and NotificationResponse are legal from SESSION on."""
+        return self.is_ready or (op is not None and op.state == SESSION)
+
+    cdef int on_error(self, Operation op, Slice body) except -1:
+        cdef Operation failed
+        error = server_message(read_error_fields(body))
+        severity = getattr(error, "severity_en", None) or error.severity
+        if severity == "FATAL" or severity == "PANIC" or not self.is_ready:
+            return self.on_farewell(op, error)
+        if op is None or op.state == NOTHING:
+            raise ProtocolError(f"the server reports an error that nothing had asked for: {error}")
+        op.on_failure(error)
+        self.group_error = op.error if op.group is not None or self.completed is not None or not op.has_sync else None
+        if op.group is not None and op.group.error is None:
+            op.group.error = error
+        if op.at < op.n_prelude:
+            op.failed_in_prelude = True
+        if QUERY <= op.state <= QUERY_COPY_BOTH:
+            op.state = SYNC
+            return 0
+        if op.state == SYNC:
+            return 0
+        return self.skip_to_sync(op)
+
+    cdef int skip_to_sync(self, Operation op) except -1:
+        """The head has failed: strike out what the server will not answer, up to the Sync of its group."""
+        cdef SyncPoint point
+        self.group_error = op.error
+        while True:
+            if op.has_sync:
+                op.strike_to_sync()
+                return 0
+            if op.ends_group:
+                op.n_debts = op.at
+                op.put_missing_sync(self.out)
+                return 0
+            op.is_open = False
+            self.leave()
+            if self.completed is None:
+                self.completed = []
+            self.completed.append(op)
+            op = self.head
+            if op is None:
+                point = SyncPoint()
+                point.group = (<Operation>self.completed[len(self.completed) - 1]).group
+                if point.group is not None:
+                    point.group.is_ended = True
+                self.send_point(point)
+                return 0
+
+    cdef int send_point(self, SyncPoint point) except -1:
+        """Write the Sync that a failed group was still missing; the gate is its own."""
+        point.put(self.out)
+        return self.join(point)
+
+    cdef int on_farewell(self, Operation op, object error) except -1:
+        """The server ends the session: no ReadyForQuery follows."""
+        self.farewell = error
+        if op is not None and not self.is_ready:
+            op.on_failure(error)
+        return 0
+
+    cdef int set_parameter(self, Slice body) except -1:
+        cdef tuple pair = read_parameter_status(body)
+        old = self.parameters.get(pair[0])
+        if old is None:
+            if len(self.parameters) >= PARAMETERS_MAX:
+                raise ProtocolError(f"the server reports more than {PARAMETERS_MAX} parameters")
+            self.n_parameter_bytes += len(pair[0])
+        else:
+            self.n_parameter_bytes -= len(old)
+        self.n_parameter_bytes += len(pair[1])
+        if self.n_parameter_bytes > PARAMETERS_TOTAL_MAX:
+            raise ProtocolError(f"the parameters that the server reports exceed {PARAMETERS_TOTAL_MAX} bytes")
+        self.parameters[pair[0]] = pair[1]
+        if self.is_ready:
+            self.n_status_changes += 1
+        return 0
+
+    # Refusing
+
+    cdef int check_length(self, unsigned char kind, Py_ssize_t n) except -1:
+        """Refuse a message that is longer than its type ever needs, before its body is here."""
+        cdef Py_ssize_t limit = MESSAGE_RECEIVED_SHORT_MAX
+        if not self.is_authenticated:
+            if kind == c'R':
+                limit = AUTHENTICATION_RECEIVED_MAX
+            if self.n_before_authentication + n > BEFORE_AUTHENTICATION_TOTAL_MAX:
+                limit = -1
+        elif may_be_long(kind):
+            limit = MESSAGE_RECEIVED_MAX
+        if n > limit or (kind == c'Z' and n != 1):
+            if not self.is_authenticated:
+                self.refuse_stranger(self.head, kind)
+            raise ProtocolError(f"message {chr(kind)!r} announces {n} bytes, which is not legal here")
+        return 0
+
+    cdef int refuse_stranger(self, Operation op, unsigned char kind) except -1:
+        """Before authentication only E N R S v can come; say so at once if the peer speaks something else."""
+        if kind == c'E' or kind == c'N' or kind == c'R' or kind == c'S' or kind == c'v' or kind == c'K' or kind == c'Z':
+            return 0
+        start = self.input.memory.start[self.input.head:self.input.tail][:8]
+        what = ""
+        if kind == 0x15 or kind == 0x16:
+            what = ": it seems to speak TLS"
+        elif start[:1] in b"H<":
+            what = ": it seems to speak HTTP"
+        raise ProtocolError(f"the peer does not speak PostgreSQL's protocol, it sends {start!r}{what}")
+
+    cdef int refuse(self, Operation op, unsigned char kind) except -1:
+        if op is None:
+            raise ProtocolError(f"message {chr(kind)!r} has come although nothing is owed")
+        if not self.is_authenticated:
+            self.refuse_ssh(kind)
+        raise ProtocolError(f"message {chr(kind)!r} has come where the server owes {NAMES[op.state]}")
+
+    cdef int refuse_ssh(self, unsigned char kind) except -1:
+        if kind == c'S' or kind == c'v':
+            raise ProtocolError(f"the peer does not speak PostgreSQL's protocol, its first message is {chr(kind)!r}")
+        return 0
+
+    cdef int recover(self, object error, list events) except -1:
+        """Decide whose fault an exception is: the peer's ends the session, a value's fails its operation alone."""
+        cdef Operation op = self.head
+        if op is not None and self.current == c'D' and not isinstance(error, ProtocolError):
+            op.on_failure(op.explain_row(error))
+            if not isinstance(error, Exception):
+                raise error
+            return 0
+        if isinstance(error, MalformedBody):
+            refused = ProtocolError(f"message {chr(self.current)!r} is malformed: {error}")
+            refused.__cause__ = error
+            error = refused
+        if isinstance(error, ProtocolError):
+            self.dead = error
+        else:
+            self.dead = ProtocolError(f"message {chr(self.current)!r} could not be dealt with: {error!r}")
+            self.dead.__cause__ = error
+        raise self.dead

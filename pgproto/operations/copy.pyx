@@ -1,0 +1,135 @@
+"""CopyIn and CopyOut: COPY FROM STDIN and COPY TO STDOUT by a simple Query.
+
+CopyIn is READY when the server wants data: `put_data`, then `put_done`, or `put_fail` when the source failed. An error of
+the server in between settles it as any error does. CopyOut is READY when `high_water` bytes wait to be taken, and again
+with what is left; what comes behind waits in the receive buffer, so a slow sink slows the server down.
+
+https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
+"""
+cimport cython
+
+from pgproto.messages.backend cimport read_command_tag, read_copy_response
+from pgproto.messages.frontend cimport put_copy_data, put_copy_done, put_copy_fail, put_query
+from pgproto.operations.operation cimport QUERY, READY
+
+from pgproto.errors import InterfaceError
+
+cdef enum:
+    # As much as one CopyData of ours holds; the server takes any size.
+    CHUNK = 524288
+
+
+@cython.final
+cdef class CopyIn(Operation):
+    def __cinit__(self, str sql not None):
+        self.sql = sql
+        self.closes_gate = True
+
+    cdef int put(self, WriteBuffer out) except -1:
+        if self.prelude:
+            put_query(out, "; ".join(self.prelude) + "; " + self.sql)
+        else:
+            put_query(out, self.sql)
+        self.owe(QUERY)
+        self.has_sync = True
+        return 0
+
+    cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
+        if kind == c'G':
+            self.formats = read_copy_response(body[0])[1]
+            if self.is_abandoned:
+                put_copy_fail(out, "nobody waits for this COPY any more")
+            else:
+                self.wants_data = self.is_full = True
+                self.event = READY
+        elif kind == c'C':
+            self.tag = read_command_tag(body[0])
+        elif kind == c'H' or kind == c'W':
+            self.on_failure(InterfaceError("the statement is not a COPY .. FROM STDIN"))
+        return 0
+
+    cdef int on_failure(self, object error) except -1:
+        if self.error is None:
+            self.error = error
+        self.wants_data = False
+        return 0
+
+    def start(self):
+        """The source is ready: let what the server says in the meantime be read."""
+        self.is_full = False
+
+    def put_data(self, WriteBuffer out not None, data):
+        """Put bytes of the COPY, in messages of half a megabyte; refused when the server wants none any more."""
+        cdef const unsigned char[::1] view
+        cdef Py_ssize_t n, at = 0, part
+        if not self.wants_data:
+            raise InterfaceError("the server does not want data for this COPY any more")
+        view = memoryview(data).cast("B")
+        n = view.shape[0]
+        while at < n:
+            part = min(n - at, CHUNK)
+            put_copy_data(out, <const char *>&view[at], part)
+            at += part
+
+    def put_done(self, WriteBuffer out not None):
+        """Put the end of the data."""
+        if self.wants_data:
+            self.wants_data = False
+            put_copy_done(out)
+
+    def put_fail(self, WriteBuffer out not None, error):
+        """Put CopyFail: `error` becomes the operation's, the connection stays usable."""
+        if self.wants_data:
+            self.on_failure(error)
+            put_copy_fail(out, "the source of the data failed")
+
+
+@cython.final
+cdef class CopyOut(Operation):
+    def __cinit__(self, str sql not None, *, Py_ssize_t high_water=CHUNK):
+        self.sql = sql
+        self.closes_gate = True
+        self.chunks = []
+        self.high_water = high_water
+
+    cdef int put(self, WriteBuffer out) except -1:
+        if self.prelude:
+            put_query(out, "; ".join(self.prelude) + "; " + self.sql)
+        else:
+            put_query(out, self.sql)
+        self.owe(QUERY)
+        self.has_sync = True
+        return 0
+
+    cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
+        if kind == c'd':
+            if not self.discards:
+                self.chunks.append(body.at[:body.n])
+                self.n_bytes += body.n
+                if self.n_bytes >= self.high_water:
+                    self.is_full = True
+                    self.event = READY
+        elif kind == c'H':
+            self.formats = read_copy_response(body[0])[1]
+        elif kind == c'C':
+            self.tag = read_command_tag(body[0])
+        elif kind == c'G':
+            put_copy_fail(out, "the statement is not a COPY .. TO STDOUT")
+            self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
+        elif kind == c'W':
+            put_copy_done(out)
+            self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
+        return 0
+
+    def take(self):
+        """Hand over what has come, as one bytes object; `Frontend.resume` then goes on."""
+        cdef bytes data = b"".join(self.chunks)
+        self.chunks = []
+        self.n_bytes = 0
+        self.is_full = False
+        return data
+
+    def discard(self):
+        """The sink failed or is gone: throw the rest away."""
+        self.discards = True
+        self.take()

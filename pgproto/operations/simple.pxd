@@ -1,0 +1,15 @@
+# The simple query protocol.
+
+cimport cython
+
+from pgproto.operations.operation cimport Operation
+from pgproto.wire cimport Slice
+from pgproto.write_buffer cimport WriteBuffer
+
+
+@cython.final
+cdef class SimpleQuery(Operation):
+    cdef readonly str sql
+    cdef readonly str tag                   # of the last command, '' if there was none, None before
+    cdef Py_ssize_t n_prefix                # characters that the prelude put in front
+    cdef Py_ssize_t n_prelude_left          # commands of the prelude that are not answered yet

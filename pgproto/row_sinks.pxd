@@ -1,0 +1,22 @@
+# What becomes of a DataRow: a field of the operation that fetches.
+
+cimport cython
+
+from pgproto.statement cimport Statement
+from pgproto.wire cimport Slice
+
+
+cdef class RowSink:
+    cdef int on_row(self, Statement statement, Slice *body) except -1
+    cdef object take(self)
+
+
+@cython.final
+cdef class Records(RowSink):
+    cdef list rows
+    cdef type record_class
+
+
+@cython.final
+cdef class RawRows(RowSink):
+    cdef list rows

@@ -1,0 +1,52 @@
+"""What becomes of the rows of a result: records, or their bytes until somebody has the codecs.
+
+An operation has one sink. `take` hands over what has come and starts anew; nothing is kept.
+"""
+cimport cython
+
+from pgproto.record import Record
+
+
+cdef class RowSink:
+    """The base: rows are thrown away."""
+
+    cdef int on_row(self, Statement statement, Slice *body) except -1:
+        return 0
+
+    cdef object take(self):
+        return []
+
+
+@cython.final
+cdef class Records(RowSink):
+    """Rows become records of `record_class`."""
+
+    def __cinit__(self, record_class=None):
+        self.rows = []
+        self.record_class = Record if record_class is None else record_class
+
+    cdef int on_row(self, Statement statement, Slice *body) except -1:
+        self.rows.append(statement.decode_row(body, self.record_class))
+        return 0
+
+    cdef object take(self):
+        rows = self.rows
+        self.rows = []
+        return rows
+
+
+@cython.final
+cdef class RawRows(RowSink):
+    """Rows stay the bytes of their DataRow messages; `Statement.decode` reads them later."""
+
+    def __cinit__(self):
+        self.rows = []
+
+    cdef int on_row(self, Statement statement, Slice *body) except -1:
+        self.rows.append(body.at[:body.n])
+        return 0
+
+    cdef object take(self):
+        rows = self.rows
+        self.rows = []
+        return rows

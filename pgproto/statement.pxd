@@ -1,0 +1,45 @@
+# A statement's description bound to codecs: what encodes its arguments and decodes its rows.
+
+cimport cython
+from cpython.object cimport PyObject
+
+from pgproto.codecs.codec cimport Codec, decode_t
+from pgproto.codecs.registry cimport CodecRegistry
+from pgproto.wire cimport Slice
+from pgproto.write_buffer cimport WriteBuffer
+
+
+cdef struct ColumnReader:
+    decode_t decode
+    PyObject *codec             # borrowed from column_codecs
+
+
+@cython.final
+cdef class Statement:
+    cdef readonly str sql
+    cdef readonly str name              # '' for the unnamed one
+    cdef bytes wire_name
+    cdef readonly tuple parameter_oids
+    cdef readonly tuple columns         # of Column; () for a statement without rows
+    cdef readonly tuple parameter_codecs
+    cdef readonly tuple column_codecs
+    cdef readonly object shape          # RowShape
+    cdef readonly bint mentions_copy
+    cdef readonly bint has_rows
+    cdef readonly CodecRegistry registry
+    cdef public bint is_closed          # the server does not know its name any more
+    cdef ColumnReader *readers
+    cdef Py_ssize_t n_columns
+    cdef Py_ssize_t n_parameters
+    cdef bint is_leaf                   # rows need not be known to the garbage collector
+    cdef bytes bind_head                # name, parameter formats, number of parameters
+    cdef bytes bind_tail                # result formats
+    cdef bytes described                # RowDescription that came with an execution, to compare the next one with
+    cdef Py_ssize_t at_column           # the column that is being decoded
+
+    cdef int put_bind(self, WriteBuffer out, bytes portal, object arguments, Py_ssize_t element) except -1
+    cdef int put_arguments(self, WriteBuffer out, object arguments, Py_ssize_t element) except -1
+    cdef object explain_argument(self, object error, Py_ssize_t i, object value, Py_ssize_t element)
+    cdef object decode_row(self, Slice *body, type record_class)
+    cdef object explain_column(self, object error)
+    cdef Statement redescribe(self, Slice *body)

@@ -1,0 +1,254 @@
+"""A statement: ParameterDescription and RowDescription bound to codecs.
+
+It is what Bind needs to encode arguments and DataRow to become a record. It does not know whether the server has it
+under its name; `is_closed` is its owner's note. A description that comes with an execution (DESCRIBE_ROWS in the same
+flight) replaces the remembered one if the two differ: rows are never decoded by a description that was not theirs.
+"""
+import re
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from libc.stdint cimport int32_t
+from libc.string cimport memcmp
+
+from pgproto.limits cimport ARGUMENTS_MAX, MESSAGE_SENT_LONG_MAX
+from pgproto.messages.backend cimport read_row_description
+from pgproto.messages.frontend cimport wire_name
+from pgproto.record cimport import_record, record_is_exact, record_new, record_set_item, record_track
+from pgproto.wire cimport take_int32, take_uint16
+
+from pgproto.errors import DataError, DecodeError, InterfaceError, MalformedBody, OutOfRange, ProtocolError
+from pgproto.record import Record, RowShape
+
+import_record()
+
+# COPY FROM STDIN cannot hide: functions, DO and PREPARE may not contain it. A false hit only costs pipelining.
+mentions_copy = re.compile("copy", re.IGNORECASE).search
+
+
+@cython.final
+cdef class Statement:
+    def __cinit__(self, str sql not None, str name not None, tuple parameter_oids not None, tuple columns,
+                  CodecRegistry registry not None):
+        """Bind a description to codecs; `columns` is None for a statement without rows.
+
+        A type without a codec is exchanged as text. A column whose `format` is set keeps it."""
+        cdef Py_ssize_t i
+        cdef Codec codec
+        cdef int format
+        self.sql = sql
+        self.name = name
+        self.wire_name = wire_name(name)
+        self.registry = registry
+        self.parameter_oids = parameter_oids
+        self.has_rows = columns is not None
+        self.columns = columns = columns or ()
+        self.parameter_codecs = tuple([registry.find_or_text(oid) for oid in parameter_oids])
+        self.column_codecs = tuple([registry.find_or_text(column.type_oid) for column in columns])
+        self.n_parameters = len(self.parameter_codecs)
+        self.n_columns = len(columns)
+        self.mentions_copy = mentions_copy(sql) is not None
+        self.shape = RowShape(tuple([column.name for column in columns]))
+        self.readers = <ColumnReader *>PyMem_Malloc((self.n_columns + 1) * sizeof(ColumnReader))
+        if self.readers == NULL:
+            raise MemoryError()
+        self.is_leaf = True
+        formats = []
+        for i in range(self.n_columns):
+            codec = self.column_codecs[i]
+            format = codec.preferred if columns[i].format == 0 else columns[i].format
+            formats.append(format)
+            self.readers[i].decode = codec.decode[format]
+            self.readers[i].codec = <PyObject *>codec
+            if not codec.is_leaf:
+                self.is_leaf = False
+        self.bind_head = (
+            self.wire_name + b"\0"
+            + b"".join([n.to_bytes(2, "big") for n in (self.n_parameters, *[(<Codec>c).preferred for c in
+                                                                           self.parameter_codecs])])
+            + self.n_parameters.to_bytes(2, "big"))
+        if formats and all(formats):
+            self.bind_tail = b"\0\1\0\1"
+        else:
+            self.bind_tail = b"".join([n.to_bytes(2, "big") for n in (len(formats), *formats)])
+
+    def __dealloc__(self):
+        PyMem_Free(self.readers)
+
+    def __repr__(self):
+        return f"<Statement {self.name!r} {self.sql[:40]!r}>"
+
+    def matches(self, tuple columns):
+        """Whether another description has the same names and types."""
+        return len(columns) == self.n_columns and all([
+            a.name == b.name and a.type_oid == b.type_oid for a, b in zip(columns, self.columns)])
+
+    def encode_bind(self, arguments):
+        """Return a Bind message for the unnamed portal; for tests, operations call `put_bind`."""
+        cdef WriteBuffer out = WriteBuffer()
+        self.put_bind(out, b"", arguments, -1)
+        return out.take_all()
+
+    # Arguments
+
+    cdef int put_bind(self, WriteBuffer out, bytes portal, object arguments, Py_ssize_t element) except -1:
+        """Put Bind. `element` is the number of the arguments in an executemany, or -1.
+
+        A wrong count is an InterfaceError, a value that cannot be encoded a DataError that names it."""
+        cdef Py_ssize_t at = out.begin_message(c'B')
+        out.put_bytes(PyBytes_AS_STRING(portal), PyBytes_GET_SIZE(portal) + 1)
+        out.put_bytes(PyBytes_AS_STRING(self.bind_head), PyBytes_GET_SIZE(self.bind_head))
+        self.put_arguments(out, arguments, element)
+        out.put_bytes(PyBytes_AS_STRING(self.bind_tail), PyBytes_GET_SIZE(self.bind_tail))
+        return out.end_message(at, MESSAGE_SENT_LONG_MAX)
+
+    cdef int put_arguments(self, WriteBuffer out, object arguments, Py_ssize_t element) except -1:
+        cdef Py_ssize_t i = 0, at
+        cdef object value = None
+        cdef Codec codec
+        cdef bint is_tuple = type(arguments) is tuple
+        if not is_tuple and type(arguments) is not list:
+            arguments = list(arguments)
+        cdef Py_ssize_t n = PyTuple_GET_SIZE(arguments) if is_tuple else PyList_GET_SIZE(arguments)
+        if n != self.n_parameters:
+            self.refuse_count(n, element)
+        try:
+            for i in range(n):
+                # A list may shrink while a value's own code runs.
+                value = <object>PyTuple_GET_ITEM(arguments, i) if is_tuple else arguments[i]
+                if value is None:
+                    out.put_int32(-1)
+                    continue
+                codec = <Codec>PyTuple_GET_ITEM(self.parameter_codecs, i)
+                if codec.encode[codec.preferred] == NULL:
+                    raise TypeError(f"values of type {codec.name} cannot be sent")
+                at = out.begin_value()
+                codec.encode[codec.preferred](codec, out, value)
+                out.end_value(at)
+        except Exception as error:
+            raise self.explain_argument(error, i, value, element) from error
+        return 0
+
+    def refuse_count(self, Py_ssize_t n, Py_ssize_t element):
+        where = "" if element < 0 else f" (element #{element} of executemany() sequence)"
+        hint = "Check the query against the passed list of arguments."
+        if self.n_parameters == 0:
+            if "%s" in self.sql or "%(" in self.sql:
+                hint = "Parameters are written $1, $2, .. in PostgreSQL; %s is not known to it."
+            elif n > ARGUMENTS_MAX:
+                hint = f"A query can have {ARGUMENTS_MAX} arguments."
+        elif n == 1:
+            hint += " Arguments are passed one by one, not as one tuple or list."
+        raise InterfaceError(
+            f"the server expects {self.n_parameters} argument{'' if self.n_parameters == 1 else 's'} for this query, "
+            f"{n} {'was' if n == 1 else 'were'} passed{where}", hint=hint)
+
+    cdef object explain_argument(self, object error, Py_ssize_t i, object value, Py_ssize_t element):
+        """Return the error that names argument `i`, its value, its type and what is wrong."""
+        cdef Codec codec = self.parameter_codecs[i]
+        where = f"${i + 1}" if element < 0 else f"${i + 1} in element #{element} of executemany() sequence"
+        if isinstance(error, InterfaceError) and not isinstance(error, DecodeError):
+            return InterfaceError(f"query argument {where}: {error}", detail=error.detail, hint=error.hint)
+        try:
+            shown = repr(value)
+        except Exception as repr_error:     # a value that cannot even show itself must not hide which one it is
+            shown = f"<{type(value).__name__}: repr() raised {type(repr_error).__name__}>"
+        if len(shown) > 40:
+            shown = shown[:40] + "..."
+        facts = {"parameter": i + 1, "type_name": codec.name}
+        if element >= 0:
+            facts["element"] = element
+        explained = DataError(f"invalid input for query argument {where}: {shown} ({codec.name}: {error})", **facts)
+        explained.query = self.sql
+        return explained
+
+    # Rows
+
+    cdef object decode_row(self, Slice *body, type record_class):
+        """Return a DataRow as a record. On an exception `at_column` is the column it concerns."""
+        cdef Py_ssize_t n = take_uint16(body), i
+        cdef int32_t length
+        cdef Slice value
+        cdef object item
+        if n != self.n_columns:
+            raise ProtocolError(f"a row of {n} columns has come, {self.n_columns} were described")
+        cdef object record = record_new(record_class, self.shape, n)
+        cdef ColumnReader *reader = self.readers
+        for i in range(n):
+            self.at_column = i
+            length = take_int32(body)
+            if length == -1:
+                record_set_item(record, i, None)
+                continue
+            if length < 0 or length > body.n:
+                raise ProtocolError(f"column {self.columns[i].name!r} announces {length} bytes, {body.n} are left")
+            value.at = body.at
+            value.n = length
+            body.at += length
+            body.n -= length
+            if reader[i].decode == NULL:
+                raise DecodeError("the type cannot be read in the format that the server chose")
+            item = reader[i].decode(<Codec>reader[i].codec, value)
+            record_set_item(record, i, item)
+        if body.n != 0:
+            raise ProtocolError(f"a row has {body.n} bytes left over")
+        if not self.is_leaf or not record_is_exact(record_class):
+            record_track(record)
+        return record
+
+    def decode(self, bytes row not None, record_class=None):
+        """Return the record of a DataRow's body."""
+        cdef Slice body
+        body.at = PyBytes_AS_STRING(row)
+        body.n = PyBytes_GET_SIZE(row)
+        try:
+            return self.decode_row(&body, Record if record_class is None else record_class)
+        except ProtocolError:
+            raise
+        except MalformedBody as error:
+            raise self.explain_column(error) from error
+
+    cdef object explain_column(self, object error):
+        """Return the error that names the column that was being decoded, unless it is a user's decoder's own."""
+        cdef Py_ssize_t i = self.at_column
+        column = self.columns[i]
+        cdef Codec codec = self.column_codecs[i]
+        if codec.decoder is not None and not isinstance(error, (MalformedBody, DecodeError)):
+            if hasattr(error, "add_note"):
+                error.add_note(f"while decoding column {column.name!r} of type {codec.name}")
+            return error
+        if not isinstance(error, (ValueError, OverflowError)):
+            return error
+        kind = OutOfRange if isinstance(error, OverflowError) else DecodeError
+        explained = kind(f"column {column.name!r} of type {codec.name} cannot be read: {error}")
+        explained.column = column.name
+        explained.type_name = codec.name
+        explained.__cause__ = error
+        return explained
+
+    cdef Statement redescribe(self, Slice *body):
+        """Return the statement whose rows a RowDescription describes: this one, or one that replaces it."""
+        cdef Statement other
+        if (self.described is not None and PyBytes_GET_SIZE(self.described) == body.n
+                and memcmp(PyBytes_AS_STRING(self.described), body.at, body.n) == 0):
+            return self
+        columns = read_row_description(body[0])
+        other = self
+        if not (self.matches(columns) and self.formats_are(columns)):
+            other = Statement(self.sql, self.name, self.parameter_oids, columns, self.registry)
+        other.described = body.at[:body.n]
+        return other
+
+    def formats_are(self, tuple columns):
+        """Whether the columns come in the formats that the readers expect."""
+        cdef Py_ssize_t i
+        cdef Codec codec
+        for i in range(self.n_columns):
+            codec = self.column_codecs[i]
+            if columns[i].format != codec.preferred:
+                return False
+        return True
