@@ -17,7 +17,7 @@ cdef extern from "record.h":
         pass
 
     int import_record() except -1
-    Record record_new(type record_class, RowShape shape, Py_ssize_t n)
+    Record record_new(type record_class, object shape, Py_ssize_t n)
     void record_set_item(object row, Py_ssize_t i, object value) noexcept
     void record_track(object row) noexcept
     bint record_is_exact(object record_class) noexcept
