@@ -4,6 +4,9 @@
  * (record_track). A row of numbers and strings cannot be part of a cycle, and a million rows that the collector never
  * walks cost a third of a million that it does (3.11). So every dealloc untracks whether or not the row was tracked.
  *
+ * There is no free list: it saves 5 of the 38 ns that making and dropping a row of seven takes and nothing where rows
+ * are kept (3.11, 2 vCPU), and it would hide a use after free from the sanitizers.
+ *
  * The types are static: a row then holds no reference to its type, which matters where there is no GIL. A static type
  * belongs to one interpreter, so the module refuses to be loaded by a second one, or under a second name.
  *
