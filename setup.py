@@ -25,7 +25,7 @@ def module_name(path: str) -> str:
 
 def extension(path: str) -> Extension:
     return Extension(module_name(path), [path], define_macros=macros, extra_compile_args=flags,
-                     include_dirs=["pgproto"], depends=["pgproto/record.h"])
+                     include_dirs=["pgproto"], depends=["pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h"])
 
 
 cython_sources = sorted(glob.glob("pgproto/**/*.pyx", recursive=True) + glob.glob("asyncpg_core/**/*.pyx", recursive=True))

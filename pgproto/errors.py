@@ -1,6 +1,188 @@
-"""Placeholder until the generated tree lands."""
-class InterfaceError(Exception): pass
-class ProtocolError(Exception): pass
-class MalformedBody(ValueError): pass
-class DecodeError(InterfaceError, ValueError): pass
-class OutOfRange(DecodeError, OverflowError): pass
+"""Every error that pgproto raises, named by whose fault it is.
+
+The server's: PostgresError and the classes of sqlstate.py, re-exported here. The caller's: InterfaceError. The peer's,
+who broke the protocol: ProtocolError. Ours: InternalClientError. Facts are attributes as well as text: the constructors
+take them as keywords. What must be an asyncio timeout is in asyncpg_core.exceptions, since nothing here knows asyncio.
+"""
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from pgproto import sqlstate
+from pgproto.error_base import (
+    FIELD_ATTRIBUTES,
+    FatalPostgresError,
+    PostgresError,
+    PostgresLogMessage,
+    PostgresMessage,
+    UnknownPostgresError,
+    class_of_sqlstate,
+    text_with_detail_and_hint,
+)
+from pgproto.sqlstate import *  # 262 generated names
+from pgproto.sqlstate import FeatureNotSupportedError, InFailedSQLTransactionError
+
+if sys.version_info >= (3, 11):
+    from typing import Self
+else:
+    from typing import Any as Self
+
+
+class InterfaceMessage:
+    """A text with an optional detail and hint, as the server's errors have them."""
+
+    args: tuple[object, ...]
+    detail: str | None
+    hint: str | None
+
+    def __str__(self) -> str:
+        return text_with_detail_and_hint(self.args, self.detail, self.hint)
+
+
+class InterfaceError(InterfaceMessage, Exception):
+    """The API was used in a way that cannot work."""
+
+    def __init__(self, msg: object, *, detail: str | None = None, hint: str | None = None, **facts: object) -> None:
+        super().__init__(msg)
+        self.detail = detail
+        self.hint = hint
+        self.__dict__.update(facts)
+
+    def with_msg(self, msg: str) -> Self:
+        """Return this error under another text, with its detail, hint, facts and traceback."""
+        twin = type(self)(msg)
+        twin.__dict__.update(self.__dict__)
+        return twin.with_traceback(self.__traceback__)
+
+
+class ClientConfigurationError(InterfaceError, ValueError):
+    """Connection settings that contradict each other or have no meaning."""
+
+
+class UnsupportedClientFeatureError(InterfaceError):
+    """The server asks for something that this client does not do."""
+
+
+class UnsupportedServerFeatureError(InterfaceError):
+    """The caller asks for something that this server does not do."""
+
+
+class PipelineAborted(InterfaceError):
+    """Not executed: another operation of the same Sync group failed, and is the `__cause__`."""
+
+
+class PoolClosed(InterfaceError):
+    """The pool is closing or closed."""
+
+
+class TooManyRequests(InterfaceError):
+    """More callers wait for a connection than the pool lets wait."""
+
+
+class DecodeError(InterfaceError, ValueError):
+    """A value of the server's that its codec cannot read; names column and type."""
+
+
+class OutOfRange(DecodeError, OverflowError):
+    """A value that PostgreSQL can hold and the Python type cannot."""
+
+
+class InterfaceWarning(InterfaceMessage, UserWarning):
+    """The API was used in a way that is probably not what was meant."""
+
+    def __init__(self, msg: object, *, detail: str | None = None, hint: str | None = None) -> None:
+        super().__init__(msg)
+        self.detail = detail
+        self.hint = hint
+
+
+class InternalClientError(Exception):
+    """Two facts inside the client contradict each other, or the peer cannot be understood."""
+
+    def __init__(self, *args: object, **facts: object) -> None:
+        super().__init__(*args)
+        self.__dict__.update(facts)
+
+
+class ProtocolError(InternalClientError):
+    """The peer sent what the protocol does not allow here; the connection is dead."""
+
+
+class OutdatedSchemaCacheError(InternalClientError):
+    """A value does not fit the description that was remembered of its type."""
+
+    schema_name: str | None
+    data_type_name: str | None
+    position: str | None
+
+    def __init__(
+        self, msg: str, *, schema: str | None = None, data_type: str | None = None, position: str | None = None
+    ) -> None:
+        super().__init__(msg, schema_name=schema, data_type_name=data_type, position=position)
+
+
+class TargetServerAttributeNotMatched(InternalClientError):
+    """A server answered that is not of the kind `target_session_attrs` asks for."""
+
+
+class InvalidCachedStatementError(FeatureNotSupportedError):
+    """A prepared statement's result changed with the schema: 0A000 by its code, though not that code's class."""
+
+
+class TransactionRolledBackError(InFailedSQLTransactionError):
+    """The server answered COMMIT with ROLLBACK; the failure that broke the transaction is the `__cause__`."""
+
+
+class MalformedBody(ValueError):
+    """A message's or value's body is short, long or wrong inside its frame.
+
+    Internal: who reads a message makes a ProtocolError of it, who decodes a value a DecodeError. It never reaches users.
+    """
+
+
+_NOTICE_SEVERITIES = frozenset({"WARNING", "NOTICE", "DEBUG", "INFO", "LOG"})
+
+
+def server_message(fields: Mapping[str, str], query: str | None = None) -> PostgresMessage:
+    """Return the object for an ErrorResponse's or NoticeResponse's fields, told apart by their severity.
+
+    `fields` is keyed by the one-letter codes of the protocol. Who knows the message's type asks `PostgresError.new` or
+    `PostgresLogMessage.new` instead: there, the severity is the server's word alone. A severity in another language (a
+    server before 9.6 sends no V) counts as an error.
+    """
+    severity = fields.get("V") or fields.get("S")
+    if severity in _NOTICE_SEVERITIES:
+        return PostgresLogMessage.new(fields, query)
+    return PostgresError.new(fields, query)
+
+
+__all__ = [
+    "FIELD_ATTRIBUTES",
+    "ClientConfigurationError",
+    "DecodeError",
+    "FatalPostgresError",
+    "InterfaceError",
+    "InterfaceMessage",
+    "InterfaceWarning",
+    "InternalClientError",
+    "InvalidCachedStatementError",
+    "MalformedBody",
+    "OutOfRange",
+    "OutdatedSchemaCacheError",
+    "PipelineAborted",
+    "PoolClosed",
+    "PostgresError",
+    "PostgresLogMessage",
+    "PostgresMessage",
+    "ProtocolError",
+    "TargetServerAttributeNotMatched",
+    "TooManyRequests",
+    "TransactionRolledBackError",
+    "UnknownPostgresError",
+    "UnsupportedClientFeatureError",
+    "UnsupportedServerFeatureError",
+    "class_of_sqlstate",
+    "server_message",
+]
+__all__ += sqlstate.__all__

@@ -12,9 +12,12 @@ ctypedef int (*encode_t)(Codec codec, WriteBuffer out, object value) except -1
 # Python cannot hold).
 ctypedef object (*decode_t)(Codec codec, Slice body)
 
-cdef enum Format:
+# Anonymous, because C arrays are not indexed with a named enum.
+cdef enum:
     TEXT = 0
     BINARY = 1
+
+ctypedef int Format
 
 
 @cython.final
@@ -25,6 +28,7 @@ cdef class Codec:
     cdef readonly str kind              # scalar array composite range multirange
     cdef public int preferred           # the format that Bind asks for: BINARY where decode[BINARY] is there
     cdef public bint is_leaf            # values can never hold a container: rows of leaves stay out of the collector
+    cdef public int delimiter           # between the elements of an array in text: a comma, rarely another
     cdef readonly Codec element         # of an array or range
     cdef public object encoder          # a user's function, or json's dumps
     cdef public object decoder          # a user's function, or json's loads
