@@ -1,0 +1,63 @@
+# The awaitable that the API returns.
+
+cimport cython
+
+from asyncpg_core.endpoint cimport Endpoint
+from pgproto.operations.operation cimport Group, Operation
+
+cdef enum Phase:
+    FRESH = 0
+    STARTED = 1
+    DONE = 2
+    TAKEN = 3               # an await has handed the outcome over
+
+cdef enum Kind:
+    FETCH = 0
+    FETCHROW = 1
+    FETCHVAL = 2
+    EXECUTE_STATEMENT = 3   # the tag
+    EXECUTE_SCRIPT = 4      # simple Query, the tag
+    EXECUTE_MANY = 5
+    FETCH_MANY = 6
+    PREPARE = 7
+    RUN = 8                 # an operation made by the caller; the operation itself is the value
+
+
+@cython.final
+cdef class Call:
+    cdef Endpoint owner
+    cdef public bint _asyncio_future_blocking
+    cdef int phase
+    cdef object value
+    cdef object failure
+    cdef bint is_cancelled
+    cdef bint is_seen                   # somebody has looked at the outcome
+    cdef object cancel_message
+    cdef object callback                # the first one, with its context
+    cdef object context
+    cdef list callbacks                 # more (callback, context)
+
+    # The work: what the session needs to make an operation and a value of it.
+    cdef int kind
+    cdef object sql
+    cdef object arguments
+    cdef object column                  # of FETCHVAL
+    cdef type record_class
+    cdef object statement               # Statement of a PreparedStatement, or None
+    cdef Operation op
+    cdef Group group
+    cdef object hook                    # called with the call when it is done, or None
+    cdef double timeout                 # seconds, 0 none; below zero: already expired
+    cdef double deadline                # monotonic clock, 0 none
+    cdef bint is_retried
+    cdef bint is_internal               # nobody's: the driver's own
+    cdef bint stays_in_order            # waits for its turn in the session's queue
+    cdef str name                       # of the method, for warnings
+    cdef object extra
+
+    cdef int step(self) except -1
+    cdef int start(self) except -1
+    cdef int finish(self, object value) except -1
+    cdef int fail(self, object error) except -1
+    cdef int wake(self) except -1
+    cdef object outcome(self)

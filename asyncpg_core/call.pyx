@@ -1,0 +1,283 @@
+"""The awaitable that fetch, execute and their like return.
+
+A Call is a coroutine to those who ask for one (`await`, create_task, TaskGroup, asyncio.run) and a future to those who
+can use one (gather, wait_for, shield and as_completed make no task for it). It starts at its first await, send or
+add_done_callback. When an await of it ends, the outcome is handed over and forgotten, so a large result lives no
+longer than its user wants; `result()` keeps it, because tasks call it before they resume the awaiter.
+
+The iteration slots are C functions put into the type below, so a result travels without a StopIteration object or a
+traceback where the interpreter allows it.
+"""
+import asyncio
+import warnings
+
+cimport cython
+from cpython.exc cimport PyErr_SetObject
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+
+from asyncio import CancelledError, InvalidStateError
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Call:
+    def __dealloc__(self):
+        if self.phase == FRESH:
+            if self.name is not None and not self.is_internal:
+                warnings.warn(f"coroutine 'Connection.{self.name}' was never awaited", RuntimeWarning, stacklevel=2)
+        elif self.phase == DONE and self.failure is not None and not self.is_seen and not self.is_internal:
+            if self.owner is not None:
+                self.owner.loop.call_exception_handler({
+                    "message": f"{self.name or 'a call'} failed and nobody looked at it", "exception": self.failure})
+
+    def __repr__(self):
+        what = ("not started", "pending", "done", "done")[self.phase]
+        if self.is_cancelled:
+            what = "cancelled"
+        return f"<Call {self.name} {what}>"
+
+    # As a coroutine
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.step():
+            return self
+        raise StopIteration(self.hand_over())
+
+    def send(self, value):
+        """Start, or go on: the future to wait for is the call itself."""
+        if self.step():
+            return self
+        raise StopIteration(self.hand_over())
+
+    def throw(self, kind, value=None, traceback=None):
+        """Cancel what is under way and raise the exception."""
+        error = value if value is not None else kind
+        if isinstance(error, type):
+            error = error()
+        if traceback is not None:
+            error = error.with_traceback(traceback)
+        if self.phase == STARTED:
+            self.cancel()
+        elif self.phase == FRESH:
+            self.is_cancelled = True
+        self.is_seen = True
+        self.phase = TAKEN
+        self.value = None
+        raise error
+
+    def close(self):
+        """Cancel what is under way; a call that was not started never will be."""
+        if self.phase == STARTED:
+            self.cancel()
+        self.is_seen = True
+        self.phase = TAKEN
+        self.value = None
+
+    cdef int step(self) except -1:
+        """1 when there is something to wait for, 0 when the value is ready; a failure is raised."""
+        if self.phase == FRESH:
+            self.start()
+        if self.phase == STARTED:
+            self._asyncio_future_blocking = True
+            return 1
+        if self.phase == TAKEN:
+            raise RuntimeError(f"cannot reuse already awaited {self.name or 'call'}()")
+        if self.failure is None and not self.is_cancelled:
+            return 0
+        self.phase = TAKEN
+        self.outcome()
+        return 0
+
+    def hand_over(self):
+        """Return the value and forget it."""
+        value = self.value
+        self.value = None
+        self.phase = TAKEN
+        self.is_seen = True
+        self.op = None
+        return value
+
+    # As a future
+
+    def get_loop(self):
+        return self.owner.loop
+
+    def done(self):
+        return self.phase >= DONE
+
+    def cancelled(self):
+        return self.is_cancelled
+
+    def result(self):
+        """Return the value or raise the failure; both stay."""
+        if self.phase < DONE:
+            raise InvalidStateError("Result is not set.")
+        return self.outcome()
+
+    def exception(self):
+        """Return the failure, None if there is none."""
+        if self.phase < DONE:
+            raise InvalidStateError("Exception is not set.")
+        self.is_seen = True
+        if self.is_cancelled:
+            raise self._make_cancelled_error()
+        return self.failure
+
+    cdef object outcome(self):
+        self.is_seen = True
+        if self.is_cancelled:
+            raise self._make_cancelled_error()
+        if self.failure is not None:
+            raise self.failure
+        return self.value
+
+    def _make_cancelled_error(self):
+        if self.failure is not None:
+            return self.failure
+        return CancelledError() if self.cancel_message is None else CancelledError(self.cancel_message)
+
+    def add_done_callback(self, callback, *, context=None):
+        """Start if that has not happened; call `callback(self)` from the loop when the call is done."""
+        if self.phase == FRESH:
+            self.start()
+        if self.phase >= DONE:
+            self.owner.call_soon(callback, self, context=context)
+        elif self.callback is None:
+            self.callback = callback
+            self.context = context
+        else:
+            if self.callbacks is None:
+                self.callbacks = []
+            self.callbacks.append((callback, context))
+
+    def remove_done_callback(self, callback):
+        """Return how many were removed."""
+        cdef Py_ssize_t n = 0
+        cdef list rest
+        if self.callbacks is not None:
+            rest = [pair for pair in self.callbacks if pair[0] != callback]
+            n = len(self.callbacks) - len(rest)
+            self.callbacks = rest or None
+        if self.callback is not None and self.callback == callback:
+            n += 1
+            self.callback = None
+            if self.callbacks is not None:
+                self.callback, self.context = self.callbacks.pop(0)
+                if not self.callbacks:
+                    self.callbacks = None
+        return n
+
+    def cancel(self, msg=None):
+        """Give the call up: its awaiter gets CancelledError now, what becomes of the statement is the session's."""
+        if self.phase >= DONE:
+            return False
+        started = self.phase == STARTED
+        self.cancel_message = msg
+        self.is_cancelled = True
+        self.is_seen = True
+        self.phase = DONE
+        if started:
+            self.owner.cancel_call(self)
+        self.wake()
+        return True
+
+    # What the session calls
+
+    cdef int start(self) except -1:
+        self.phase = STARTED
+        try:
+            return self.owner.start_call(self)
+        except Exception as error:
+            if self.phase == STARTED:
+                self.fail(error)
+            return 0
+
+    cdef int finish(self, object value) except -1:
+        if self.phase == STARTED:
+            self.phase = DONE
+            self.value = value
+            self.wake()
+        return 0
+
+    cdef int fail(self, object error) except -1:
+        if self.phase == STARTED:
+            self.phase = DONE
+            self.failure = error
+            self.wake()
+        return 0
+
+    cdef int wake(self) except -1:
+        callback = self.callback
+        hook = self.hook
+        if hook is not None:
+            self.hook = None
+            hook(self)
+        if callback is not None:
+            self.callback = None
+            self.owner.call_soon(callback, self, context=self.context)
+            self.context = None
+            if self.callbacks is not None:
+                callbacks = self.callbacks
+                self.callbacks = None
+                for callback, context in callbacks:
+                    self.owner.call_soon(callback, self, context=context)
+        return 0
+
+    @property
+    def method(self):
+        """The name of the method that made the call."""
+        return self.name
+
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) except? PYGEN_ERROR
+    ctypedef PyObject *(*iternextfunc)(PyObject *) except? NULL
+    ctypedef struct PyAsyncMethods:
+        sendfunc am_send
+    ctypedef struct SlottedType "PyTypeObject":
+        iternextfunc tp_iternext
+        PyAsyncMethods *tp_as_async
+
+
+cdef PySendResult call_send(PyObject *self, PyObject *value, PyObject **result) except? PYGEN_ERROR:
+    cdef Call call = <Call>self
+    cdef object outcome
+    if call.step():
+        outcome = call
+        Py_INCREF(outcome)
+        result[0] = <PyObject *>outcome
+        return PYGEN_NEXT
+    outcome = call.hand_over()
+    Py_INCREF(outcome)
+    result[0] = <PyObject *>outcome
+    return PYGEN_RETURN
+
+
+cdef PyObject *call_next(PyObject *self) except? NULL:
+    cdef Call call = <Call>self
+    cdef object outcome
+    if call.step():
+        outcome = call
+        Py_INCREF(outcome)
+        return <PyObject *>outcome
+    outcome = call.hand_over()
+    if isinstance(outcome, (tuple, BaseException)):
+        outcome = StopIteration(outcome)
+    PyErr_SetObject(StopIteration, outcome)
+    return NULL
+
+
+(<SlottedType *>Call).tp_iternext = call_next
+if (<SlottedType *>Call).tp_as_async != NULL:
+    (<SlottedType *>Call).tp_as_async.am_send = call_send

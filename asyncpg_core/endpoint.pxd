@@ -1,0 +1,11 @@
+# What a Call and a Transport know of the session that owns them; it keeps the three modules from importing each other.
+
+
+cdef class Endpoint:
+    cdef readonly object loop
+    cdef object call_soon               # loop.call_soon
+    cdef int start_call(self, object call) except -1
+    cdef int cancel_call(self, object call) except -1
+    cdef int on_received(self) except -1
+    cdef int on_drained(self) except -1
+    cdef int on_lost(self, object error) except -1

@@ -1,0 +1,23 @@
+"""The seam between a session, its calls and its transport: virtual methods, no state but the loop."""
+
+
+cdef class Endpoint:
+    cdef int start_call(self, object call) except -1:
+        """A Call is awaited for the first time."""
+        return 0
+
+    cdef int cancel_call(self, object call) except -1:
+        """Nobody waits for a started Call any more."""
+        return 0
+
+    cdef int on_received(self) except -1:
+        """Bytes have come into the frontend's receive buffer."""
+        return 0
+
+    cdef int on_drained(self) except -1:
+        """All bytes of the send buffer have been taken by the operating system or the TLS layer."""
+        return 0
+
+    cdef int on_lost(self, object error) except -1:
+        """The connection is gone; `error` is None after an orderly end of file."""
+        return 0

@@ -1,0 +1,69 @@
+"""When a failed call may be executed once more, and what a lost one is told: pure decisions.
+
+The rule of every transparent retry: at most once, and only if the server provably kept no effect: its error came before
+BindComplete, or it is a single SELECT, INSERT, UPDATE, DELETE or MERGE outside a transaction whose error says that it
+was rolled back. Whether it is outside a transaction is the session's knowledge.
+"""
+from __future__ import annotations
+
+import re
+
+from pgproto.errors import ConnectionDoesNotExistError, PostgresError
+
+# A description remembered by the client may be out of date in any of these ways; Parse with it is refused by class 42.
+STALE_NAMED = {"26000", "42P05"}
+plain_dml = re.compile(r"\s*(?:select|insert|update|delete|merge)\b", re.IGNORECASE).match
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an exception, on Python 3.10 too."""
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    else:
+        error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+
+
+def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:
+    """Whether a new description of the statement is likely to cure `error`, which came before BindComplete."""
+    if not isinstance(error, PostgresError):
+        return False
+    sqlstate = error.sqlstate or ""
+    if is_explicit:
+        return False
+    if sqlstate in STALE_NAMED:
+        return True
+    if sqlstate == "0A000" and error.server_source_function == "RevalidateCachedQuery":
+        return True
+    if sqlstate == "XX000" and (error.message or "").startswith("cache lookup failed for type"):
+        return True
+    # Parse with remembered parameter types, after the columns have changed theirs.
+    return not is_named and sqlstate.startswith("42")
+
+
+def can_retry_after_cancel(error: BaseException, sql: str) -> bool:
+    """Whether a neighbour of a cancelled statement was hit by the CancelRequest and can simply run again."""
+    return isinstance(error, PostgresError) and error.sqlstate == "57014" and plain_dml(sql) is not None
+
+
+def lost_error(
+    error: BaseException | None, farewell: PostgresError | None, reason: BaseException | None, *, safe: bool
+) -> BaseException:
+    """Return what an operation is told whose connection is gone.
+
+    `safe_to_retry` is True if the server cannot have executed it. The server's last words end the text and are the cause.
+    """
+    if isinstance(error, ConnectionDoesNotExistError):
+        text = str(error)
+    else:
+        text = "connection was closed in the middle of operation"
+    cause: BaseException | None = farewell or reason or error
+    if farewell is not None:
+        text += f": {farewell.message}"
+    elif error is not None and not isinstance(error, ConnectionDoesNotExistError):
+        text += f": {error}"
+    lost = ConnectionDoesNotExistError(text)
+    lost.safe_to_retry = safe
+    lost.sqlstate_of_cause = farewell.sqlstate if farewell is not None else None
+    if cause is not error or not isinstance(error, ConnectionDoesNotExistError):
+        lost.__cause__ = cause
+    return lost

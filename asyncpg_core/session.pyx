@@ -1,0 +1,722 @@
+"""One physical connection, from the calls of its users to the core's queue.
+
+Calls execute in the order in which they started. A call whose statement is not described yet holds those behind it; the
+Prepare itself may overtake. When nothing is in flight a call is written at once, otherwise everything that was started
+is written once per tick of the loop. A call that is cancelled before it is written is dropped, one that is written is
+abandoned: its replies are read and thrown away, and if nobody waits behind it the server is asked to cancel it. One
+timer serves all deadlines. Transactions leave their BEGIN here, and the next operation written carries it.
+"""
+import asyncio
+from collections import deque
+
+cimport cython
+from cpython.time cimport monotonic
+
+from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Prepare, Script
+from pgproto.operations.operation cimport Group, READY, SETTLED, SyncPoint
+from pgproto.operations.simple cimport SimpleQuery
+from pgproto.row_sinks cimport Records, RowSink
+from pgproto.statement cimport Statement
+
+from asyncpg_core.call cimport (
+    DONE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN, STARTED)
+
+from asyncio import CancelledError
+from asyncio import _get_running_loop as running_loop
+
+from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, lost_error
+from pgproto.errors import (
+    ConnectionDoesNotExistError, InterfaceError, InvalidCachedStatementError, PostgresError, ProtocolError, QueryTimeout)
+
+# Seconds: how long a CancelRequest, the replies behind it, and an abandoned head may take.
+cdef double CANCEL_BOUND = 5.0
+cdef double STUCK_BOUND = 1.0
+cdef double FAREWELL_BOUND = 1.0
+
+
+class Cancelling:
+    """A CancelRequest under way for the operation at the head: writes are held until it is over and settled."""
+
+    __slots__ = ("op", "task", "is_sent", "is_settled", "drain_timer")
+
+    def __init__(self, op):
+        self.op = op
+        self.task = None
+        self.is_sent = False
+        self.is_settled = False
+        self.drain_timer = None
+
+
+@cython.final
+cdef class Session(Endpoint):
+    def __cinit__(self, loop, StatementCache statements not None, CodecRegistry registry not None):
+        self.loop = loop
+        self.call_soon = loop.call_soon
+        self.frontend = Frontend()
+        self.transport = Transport(self, self.frontend, loop)
+        self.statements = statements
+        self.registry = registry
+        self.queue = deque()
+        self.describing = []
+        self.owed_prelude = []
+        self.owing = []
+
+    def __repr__(self):
+        state = "closed" if self.is_closed else f"{self.frontend.n_pending} pending"
+        return f"<Session pid={self.frontend.backend_pid} {state}>"
+
+    # Starting
+
+    cdef int start_call(self, object awaited) except -1:
+        cdef Call call = awaited
+        if self.is_closed:
+            raise InterfaceError("connection is closed")
+        if running_loop() is not self.loop:
+            raise InterfaceError(f"the connection belongs to the event loop {self.loop!r}, the call was made from "
+                                 f"{running_loop()!r}")
+        if call.timeout != 0:
+            if call.timeout < 0:
+                raise QueryTimeout(f"the time of {call.name} was over before it began")
+            call.deadline = monotonic() + call.timeout
+            self.arm(call.deadline)
+        if self.pipeline is not None and call.group is None:
+            self.pipeline.step_aside()
+        self.make_operation(call)
+        if (call.op is not None and not self.queue and self.frontend.n_pending == 0 and self.cancelling is None
+                and self.reset is None and call.group is None and self.frontend.gate is None and not self.describing):
+            self.write(call)
+            if self.statements.evicted:
+                self.write_evicted()
+            return self.transport.flush()
+        self.queue.append(call)
+        return self.schedule_tick()
+
+    cdef int make_operation(self, Call call) except -1:
+        """Give the call its operation, or let it wait for its statement."""
+        cdef CachedStatement entry
+        if call.kind == EXECUTE_SCRIPT:
+            call.op = SimpleQuery(call.sql)
+            return 0
+        if call.kind == RUN or call.kind == PREPARE:
+            return 0
+        if call.statement is not None:
+            if (<Statement>call.statement).is_closed:
+                raise InterfaceError("cannot use a prepared statement: it is closed")
+            return self.bind_statement(call, call.statement, not (<Statement>call.statement).name)
+        entry = self.statements.find(call.sql)
+        call.extra = entry
+        if entry.statement is not None:
+            return self.bind_statement(call, entry.statement, not entry.name)
+        entry.waiting.append(call)
+        if entry.describing is None:
+            self.describe(entry)
+        return 0
+
+    cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1:
+        if call.kind == FETCH or call.kind == FETCHROW or call.kind == FETCHVAL:
+            call.op = Execute(statement, call.arguments, Records(call.record_class),
+                              row_limit=0 if call.kind == FETCH else 1, with_parse=with_parse)
+        elif call.kind == EXECUTE_STATEMENT:
+            call.op = Execute(statement, call.arguments, RowSink(), with_parse=with_parse)
+        else:
+            call.op = ExecuteMany(statement, call.arguments,
+                                  Records(call.record_class) if call.kind == FETCH_MANY else RowSink(),
+                                  with_parse=with_parse, keep_tags=call.column is not None)
+        if call.group is not None:
+            call.op.group = call.group
+            call.op.ends_group = False
+        return 0
+
+    def describe(self, CachedStatement entry not None):
+        """Let the server describe a statement; the entry is the cache's, no caller's cancel touches it."""
+        entry.describing = Prepare(entry.sql, entry.name)
+        (<Operation>entry.describing).waiter = entry
+        self.describing.append(entry)
+        self.schedule_tick()
+
+    cdef int schedule_tick(self) except -1:
+        if not self.is_ticking:
+            self.is_ticking = True
+            self.call_soon(self.tick)
+        return 0
+
+    def tick(self):
+        """Write what was started in this round of the loop."""
+        self.is_ticking = False
+        if not self.is_closed:
+            self.pump()
+            self.transport.flush()
+
+    # Writing
+
+    cdef int pump(self) except -1:
+        """Write the calls whose turn it is."""
+        cdef Call call
+        if self.cancelling is not None or self.is_closed or self.frontend.farewell is not None:
+            return 0
+        if self.awaited_reset is not None:
+            return 0
+        if self.frontend.gate is not None:
+            self.proceed()
+        if self.describing:
+            self.pump_describing()
+        while self.queue and not self.is_closed:
+            call = self.queue[0]
+            if call.phase != STARTED:
+                self.queue.popleft()
+                continue
+            if call.op is None or self.transport.is_backed_up():
+                break
+            if call.group is not None and not call.group.is_ended and self.is_withheld(call):
+                break
+            if not self.frontend.may_send(call.op):
+                break
+            if self.reset is not None and not self.reset_shares_with(call):
+                break
+            self.queue.popleft()
+            self.write(call)
+        if self.reset is not None and self.frontend.gate is None:
+            self.pump_reset()
+        if self.statements.evicted and self.frontend.gate is None:
+            self.write_evicted()
+        return 0
+
+    def is_withheld(self, Call call not None):
+        """Whether the pipeline block that the call belongs to is still collecting."""
+        return self.pipeline is not None and self.pipeline.holds(call.group)
+
+    cdef int pump_describing(self) except -1:
+        cdef CachedStatement entry
+        if self.frontend.gate is not None or self.transport.is_backed_up():
+            return 0
+        waiting = self.describing
+        self.describing = []
+        for entry in waiting:
+            op = <Operation>entry.describing
+            self.attach_prelude(op)
+            try:
+                self.frontend.send(op)
+            except Exception as error:
+                self.detach_prelude(op)
+                op.error = error
+                self.on_described(entry, op)
+            else:
+                self.owed_prelude = [] if op.prelude is not None else self.owed_prelude
+        return 0
+
+    def attach_prelude(self, Operation op not None):
+        """Let an operation carry what transactions owe."""
+        if self.owed_prelude:
+            op.prelude = tuple(self.owed_prelude)
+            for transaction in self.owing:
+                transaction.carrier = op
+
+    def detach_prelude(self, Operation op not None):
+        """The operation was not written after all: the prelude stays owed."""
+        if op.prelude is not None:
+            op.prelude = None
+            for transaction in self.owing:
+                transaction.carrier = None
+
+    cdef int write(self, Call call) except -1:
+        """Put one call's operation into the send buffer; a bad argument fails it here."""
+        cdef Operation op = call.op
+        op.waiter = call
+        if self.owed_prelude:
+            self.attach_prelude(op)
+        try:
+            self.frontend.send(op)
+        except BaseException as error:
+            if op.prelude is not None:
+                self.detach_prelude(op)
+            op.waiter = None
+            if self.reset is not None and self.reset.is_written:
+                self.end_shared_reset()
+            if op.group is not None and self.pipeline is not None:
+                self.pipeline.on_bad_argument(op.group, error)
+            if not isinstance(error, Exception):
+                raise
+            self.note_error(call, op, error)
+            call.fail(error)
+            return 0
+        self.n_executed += 1
+        if op.prelude is not None:
+            self.owed_prelude = []
+            self.owing = []
+        if self.reset is not None and self.reset.is_written:
+            self.reset = None
+        if op.is_open:
+            if type(op) is ExecuteMany:
+                (<ExecuteMany>op).in_transaction = self.has_begun or self.frontend.status != c'I'
+            self.schedule_tick()
+        return 0
+
+    cdef int write_unattended(self, Operation op) except -1:
+        """Put an operation that nobody waits for."""
+        self.frontend.send(op)
+        return 0
+
+    cdef int write_evicted(self) except -1:
+        names = list(self.statements.evicted)
+        self.statements.evicted.clear()
+        for name in names:
+            self.write_unattended(Close(name))
+        return 0
+
+    cdef int proceed(self) except -1:
+        """Put the next chunk of an executemany that is not wholly written."""
+        cdef object gate = self.frontend.gate
+        if type(gate) is ExecuteMany and (<ExecuteMany>gate).is_open and not self.transport.is_backed_up():
+            self.frontend.put_more(gate)
+            if (<ExecuteMany>gate).is_open:
+                self.schedule_tick()
+        return 0
+
+    cdef int on_drained(self) except -1:
+        if not self.is_closed:
+            self.pump()
+            self.transport.flush()
+        return 0
+
+    # Reading
+
+    cdef int on_received(self) except -1:
+        cdef list events
+        cdef Operation op
+        try:
+            events = self.frontend.feed()
+        except ProtocolError as error:
+            self.transport.lose(error)
+            return 0
+        for op in events:
+            self.on_event(op)
+        if self.frontend.notices or self.frontend.notifications:
+            self.tell()
+        if self.is_closed:
+            return 0
+        if self.frontend.farewell is not None and self.farewell_timer is None and self.frontend.is_ready:
+            # The server has said goodbye; if it does not hang up, we do.
+            self.farewell_timer = self.loop.call_later(FAREWELL_BOUND, self.transport.abort)
+        if self.queue or self.describing or self.statements.evicted or self.frontend.gate is not None:
+            self.pump()
+        if self.frontend.head is not None and self.frontend.head.is_abandoned:
+            self.consider_cancel()
+        return self.transport.flush()
+
+    def tell(self):
+        """Hand notices and notifications to whoever listens."""
+        notices = list(self.frontend.notices)
+        notifications = list(self.frontend.notifications)
+        self.frontend.notices.clear()
+        self.frontend.notifications.clear()
+        if self.on_told is not None:
+            self.on_told(self, notices, notifications)
+
+    cdef int on_event(self, Operation op) except -1:
+        waiter = op.waiter
+        if op.event == SETTLED:
+            op.waiter = None
+            if type(waiter) is Call:
+                self.settle(<Call>waiter, op)
+            elif type(waiter) is CachedStatement:
+                self.on_described(<CachedStatement>waiter, op)
+            elif type(op) is Script:
+                self.on_reset_settled(op)
+            elif waiter is not None:
+                waiter.on_settled(op)
+            if self.cancelling is not None and self.cancelling.op is op:
+                self.cancelling.is_settled = True
+                self.end_cancelling()
+        elif waiter is not None:
+            waiter.on_ready(op)
+        return 0
+
+    cdef int settle(self, Call call, Operation op) except -1:
+        if call.phase != STARTED:
+            return 0
+        if op.error is not None:
+            return self.settle_failed(call, op)
+        try:
+            value = self.value_of(call, op)
+        except Exception as error:
+            call.fail(error)
+        else:
+            call.finish(value)
+        return 0
+
+    cdef object value_of(self, Call call, Operation op):
+        cdef list rows
+        cdef Execute execute
+        if call.kind <= EXECUTE_STATEMENT:
+            execute = <Execute>op
+            if execute.with_parse and execute.statement is not (<Execute>op).statement:
+                pass
+            if call.kind == EXECUTE_STATEMENT:
+                return execute.tag or ""
+            if execute.with_parse and call.extra is not None:
+                (<CachedStatement>call.extra).set_statement(execute.statement)
+            rows = execute.sink.take()
+            if call.kind == FETCH:
+                return rows
+            if call.kind == FETCHROW:
+                return rows[0] if rows else None
+            return rows[0][call.column] if rows else None
+        if call.kind == EXECUTE_SCRIPT:
+            return (<SimpleQuery>op).tag or ""
+        if call.kind == EXECUTE_MANY:
+            return (<ExecuteMany>op).tags
+        if call.kind == FETCH_MANY:
+            return (<ExecuteMany>op).sink.take()
+        if call.extra is not None:
+            return call.extra(op)
+        return op
+
+    cdef int settle_failed(self, Call call, Operation op) except -1:
+        self.note_failure(call, op)
+        if not call.is_retried and self.can_heal(call, op):
+            return self.heal(call, op)
+        call.fail(op.error)
+        return 0
+
+    cdef int note_failure(self, Call call, Operation op) except -1:
+        error = op.error
+        self.note_error(call, op, error)
+        if isinstance(error, PostgresError):
+            if op.failed_in_prelude:
+                add_note(error, "while starting the transaction")
+            if self.transaction_failure is None and (self.has_begun or self.frontend.status == c'E'):
+                self.transaction_failure = error
+        return 0
+
+    def note_error(self, Call call not None, Operation op not None, error):
+        """Tell a server's error which statement it belongs to."""
+        if isinstance(error, PostgresError) and error.query is None:
+            error.query = call.sql
+
+    # Statements
+
+    cdef int on_described(self, CachedStatement entry, Operation op) except -1:
+        """A Prepare of the cache is settled: bind the calls that waited for it."""
+        cdef Call call
+        cdef list waiting = list(entry.waiting)
+        entry.waiting.clear()
+        error = op.error
+        if error is None:
+            try:
+                entry.set_statement(Statement(entry.sql, entry.name, (<Prepare>op).parameter_oids,
+                                              (<Prepare>op).columns, self.registry))
+            except Exception as failure:
+                error = failure
+        if error is not None:
+            entry.describing = None
+            self.statements.forget(entry)
+        for call in waiting:
+            if call.phase != STARTED:
+                continue
+            if error is None:
+                try:
+                    self.bind_statement(call, entry.statement, not entry.name)
+                except Exception as failure:
+                    call.fail(failure)
+            else:
+                op.error = error
+                self.note_failure(call, op)
+                call.fail(error)
+        if error is None and not entry.is_cached and entry.name:
+            self.statements.evicted.append(entry.name)
+        return self.schedule_tick() if self.queue else 0
+
+    cdef bint can_heal(self, Call call, Operation op):
+        """Whether the one transparent retry is allowed: the server has kept no effect, and a new description helps."""
+        if self.frontend.status != c'I' or self.has_begun or op.group is not None or self.is_closed:
+            return False
+        if call.kind > FETCH_MANY or call.kind == EXECUTE_SCRIPT:
+            return False
+        if self.cancelling is not None and can_retry_after_cancel(op.error, call.sql):
+            return True
+        return not op.was_bound and call.kind != EXECUTE_MANY and call.kind != FETCH_MANY and heals(
+            op.error, is_named=bool(call.extra is None or (<CachedStatement>call.extra).name),
+            is_explicit=call.statement is not None)
+
+    cdef int heal(self, Call call, Operation op) except -1:
+        """Describe the statement anew and execute it once more, before those that are not written yet."""
+        call.is_retried = True
+        call.op = None
+        if call.statement is None and call.extra is not None:
+            self.forget_statements_after(op.error, call.extra)
+        self.make_operation(call)
+        self.queue.appendleft(call)
+        return self.schedule_tick()
+
+    def forget_statements_after(self, error, CachedStatement entry not None):
+        """Drop the entry that failed, or all of them when the server has forgotten names or types."""
+        if error.sqlstate == "26000":
+            self.statements.clear(server_knows=False)
+            self.statements.forget(entry, server_knows=False)
+        else:
+            self.statements.forget(entry)
+
+    # Deadlines and cancellation
+
+    cdef int arm(self, double deadline) except -1:
+        """See to it that the one timer fires no later than `deadline`."""
+        cdef double delay
+        if self.timer is not None:
+            if self.timer_at <= deadline:
+                return 0
+            self.timer.cancel()
+        delay = deadline - monotonic()
+        self.timer_at = deadline
+        self.timer = self.loop.call_later(delay if delay > 0 else 0, self.on_timer)
+        return 0
+
+    def on_timer(self):
+        """Expire what is due and arm the timer for what is next."""
+        cdef Call call
+        cdef double now = monotonic() + 0.0005
+        cdef double next_deadline = 0
+        self.timer = None
+        for call in self.live_calls():
+            if call.deadline == 0:
+                continue
+            if call.deadline <= now:
+                call.phase = DONE
+                call.failure = QueryTimeout(f"{call.name} has not finished within {call.timeout:g} s")
+                self.cancel_call(call)
+                call.wake()
+            elif next_deadline == 0 or call.deadline < next_deadline:
+                next_deadline = call.deadline
+        if next_deadline != 0 and not self.is_closed:
+            self.arm(next_deadline)
+
+    def live_calls(self):
+        """Return the calls that somebody waits for: written ones first, each once."""
+        cdef Operation op
+        found = []
+        for op in self.frontend.pending():
+            if type(op.waiter) is Call and (<Call>op.waiter).phase == STARTED:
+                found.append(op.waiter)
+        found += [call for call in self.queue if (<Call>call).phase == STARTED]
+        return found
+
+    cdef int cancel_call(self, object given_up) except -1:
+        """Nobody waits for the call any more: drop it, or abandon what is written."""
+        cdef Call call = given_up
+        cdef Operation op = call.op
+        if self.is_closed:
+            return 0
+        if op is None or not op.is_written:
+            return self.schedule_tick()
+        op.is_abandoned = True
+        op.waiter = None
+        if type(op) is Execute:
+            (<Execute>op).abandon()
+        elif type(op) is ExecuteMany and op.is_open:
+            self.frontend.end_early(op, CancelledError())
+        elif hasattr(op, "give_up"):
+            op.give_up(self.frontend)
+        self.consider_cancel()
+        return self.transport.flush()
+
+    cdef bint somebody_waits_behind(self, Operation head):
+        cdef Operation op = head.next
+        while op is not None:
+            if op.waiter is not None and not op.is_abandoned:
+                return True
+            op = op.next
+        return False
+
+    cdef int consider_cancel(self) except -1:
+        """If the head is abandoned, ask the server to cancel it, now or when it has kept others waiting for a while."""
+        cdef Operation head = self.frontend.head
+        if head is None or not head.is_abandoned or self.cancelling is not None or self.is_closed:
+            return 0
+        if self.somebody_waits_behind(head):
+            if self.stuck is not head:
+                self.stuck = head
+                self.stuck_timer = self.loop.call_later(STUCK_BOUND, self.on_stuck, head)
+            return 0
+        self.start_cancelling(head)
+        return 0
+
+    def on_stuck(self, Operation op not None):
+        """An abandoned operation is still at the head although others wait for it."""
+        if self.stuck is op:
+            self.stuck = None
+            if self.frontend.head is op and self.cancelling is None and not self.is_closed:
+                self.start_cancelling(op)
+
+    def start_cancelling(self, Operation op not None):
+        """Hold all writes and send a CancelRequest."""
+        self.cancelling = Cancelling(op)
+        self.cancelling.drain_timer = self.loop.call_later(
+            CANCEL_BOUND, self.on_cancel_failed, self.cancelling,
+            "the server has not answered a cancelled statement within 5 s")
+        self.cancelling.task = self.loop.create_task(self.run_canceller(self.cancelling))
+
+    async def run_canceller(self, cancelling):
+        try:
+            await asyncio.wait_for(self.open_canceller(), CANCEL_BOUND)
+        except (Exception, CancelledError) as error:
+            # Without the cancel nobody knows how long the statement runs: the connection is given up.
+            self.on_cancel_failed(cancelling, f"the cancel request failed: {error!r}")
+            return
+        cancelling.is_sent = True
+        if self.cancelling is cancelling:
+            self.end_cancelling()
+
+    def on_cancel_failed(self, cancelling, reason):
+        if self.cancelling is cancelling and not self.is_closed:
+            if cancelling.is_settled and not cancelling.is_sent and cancelling.task is not None:
+                cancelling.task.cancel()
+            self.transport.lose(ConnectionDoesNotExistError(f"connection was closed: {reason}"))
+
+    def end_cancelling(self):
+        """Let writes go on when the request is over and the operation that it was meant for is settled."""
+        cancelling = self.cancelling
+        if cancelling.is_sent and cancelling.is_settled:
+            cancelling.drain_timer.cancel()
+            self.cancelling = None
+            self.consider_cancel()
+            self.schedule_tick()
+
+    # The pool's reset
+
+    def put_reset(self, tuple statements not None):
+        """Reset the session with this tick's write; nobody waits for it."""
+        self.reset = Script(statements)
+        self.n_changes_seen = self.frontend.n_status_changes
+        self.schedule_tick()
+
+    @property
+    def is_resetting(self):
+        """Whether a reset is owed or not answered yet."""
+        return self.reset is not None or self.awaited_reset is not None
+
+    cdef bint reset_shares_with(self, Call call):
+        """Write the reset in front of the borrower's first operation, under one Sync, if that is possible."""
+        if self.reset.is_written:
+            return True
+        if type(call.op) is SimpleQuery or call.op.closes_gate or call.op.group is not None or type(call.op) is not Execute:
+            return False
+        self.reset.ends_group = False
+        self.write_unattended(self.reset)
+        return True
+
+    def end_shared_reset(self):
+        """The operation that was to share the reset's Sync was refused: write that Sync."""
+        cdef SyncPoint point = SyncPoint()
+        self.awaited_reset = self.reset
+        self.reset = None
+        self.write_unattended(point)
+
+    cdef int pump_reset(self) except -1:
+        """Write the reset with a Sync of its own; what the next borrower writes is held until it is answered."""
+        reset = self.reset
+        self.reset = None
+        self.awaited_reset = reset
+        self.write_unattended(reset)
+        return 0
+
+    def on_reset_settled(self, Operation op not None):
+        if self.awaited_reset is op:
+            self.awaited_reset = None
+            self.schedule_tick()
+        if op.error is not None:
+            self.close_reason = op.error
+            if self.on_reset_done is not None:
+                self.on_reset_done(self, op.error)
+            if not self.is_closed:
+                self.transport.lose(ConnectionDoesNotExistError(f"the reset of the session failed: {op.error}"))
+        elif self.on_reset_done is not None:
+            self.on_reset_done(self, None)
+
+    # The end
+
+    cdef int on_lost(self, object error) except -1:
+        """The connection is gone: fail everything that was pending, each with what it may rely on."""
+        cdef Operation op
+        cdef Call call
+        if self.is_closed:
+            return 0
+        self.is_closed = True
+        for handle in (self.timer, self.stuck_timer, self.farewell_timer):
+            if handle is not None:
+                handle.cancel()
+        if self.cancelling is not None:
+            self.cancelling.drain_timer.cancel()
+            self.cancelling = None
+        farewell = self.frontend.farewell
+        lost = self.frontend.lose()
+        queue = list(self.queue)
+        self.queue.clear()
+        for op in lost:
+            waiter = op.waiter
+            op.waiter = None
+            if type(waiter) is Call:
+                failure = op.error if not self.frontend.is_ready and op.error is not None else lost_error(
+                    error, farewell, self.close_reason, safe=not op.was_bound and type(op) is not SimpleQuery)
+                (<Call>waiter).fail(failure)
+            elif type(waiter) is CachedStatement:
+                for call in (<CachedStatement>waiter).waiting:
+                    call.fail(lost_error(error, farewell, self.close_reason, safe=True))
+            elif waiter is not None:
+                waiter.on_lost(lost_error(error, farewell, self.close_reason, safe=False))
+        for call in queue:
+            call.fail(lost_error(error, farewell, self.close_reason, safe=True))
+        self.describing = []
+        self.statements.clear(server_knows=False)
+        if self.on_end is not None:
+            self.on_end(self)
+        return 0
+
+    def say_goodbye(self):
+        """Send Terminate as far as the socket takes it, and close."""
+        if not self.is_closed:
+            if not self.transport.is_closed:
+                self.frontend.put_terminate()
+                self.transport.flush()
+            self.transport.lose(None)
+
+    def abort(self, reason=None):
+        """Close at once; pending calls are told `reason`."""
+        self.close_reason = reason if self.close_reason is None else self.close_reason
+        if self.transport.is_closed:
+            self.on_lost(reason)
+        else:
+            self.transport.lose(reason)
+
+    # Making calls
+
+    def call(self, str name, int kind, sql, arguments, double timeout, *, record_class=None, column=None,
+             statement=None, group=None, extra=None, Operation op=None, bint is_internal=False):
+        """Return a Call that does nothing until it is awaited. `timeout` in seconds: 0 none, below zero expired."""
+        cdef Call call = Call.__new__(Call)
+        call.owner = self
+        call.name = name
+        call.kind = kind
+        call.sql = sql
+        call.arguments = arguments
+        call.timeout = timeout
+        call.record_class = record_class
+        call.column = column
+        call.statement = statement
+        call.group = group
+        call.extra = extra
+        call.op = op
+        call.is_internal = is_internal
+        return call
+
+    def owe_prelude(self, str sql not None, transaction):
+        """Let the next operation carry `sql` in front of it; `transaction.carrier` is then that operation."""
+        self.owed_prelude.append(sql)
+        self.owing.append(transaction)
+
+    def drop_prelude(self, transaction):
+        """Take back what `transaction` owes, and all behind it; return whether it was still owed."""
+        if transaction not in self.owing:
+            return False
+        at = self.owing.index(transaction)
+        del self.owing[at:]
+        del self.owed_prelude[at:]
+        return True
