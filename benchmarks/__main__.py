@@ -1,0 +1,134 @@
+"""`python -m benchmarks`: run the workloads on all drivers and both loops, print the table, write every round as JSON."""
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.crew import Crew, Seat, WorkerLost
+from benchmarks.drivers import BASELINE, DEFAULT_DRIVERS, DRIVERS
+from benchmarks.figures import Failure, Round, summarize, table
+from benchmarks.machine import machine_facts
+from benchmarks.server import server_uri, start_server
+from benchmarks.worker import LOOPS
+from benchmarks.workloads import DROP_SCHEMA, WORKLOADS, Workload, create_schema
+
+N_ROUNDS = 15
+N_ROUNDS_QUICK = 5
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def names_of(known: Sequence[str]) -> argparse._ActionType:
+    """Return a parser of comma-separated names that refuses an unknown one."""
+    def parse(text: str) -> list[str]:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        unknown = [name for name in names if name not in known]
+        if unknown or not names:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(known)}")
+        return names
+    return parse
+
+
+def at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    return value
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--workloads", type=names_of(list(WORKLOADS)), default=list(WORKLOADS),
+                        help="comma-separated, of: " + ", ".join(WORKLOADS))
+    parser.add_argument("--drivers", type=names_of(list(DRIVERS)), default=list(DEFAULT_DRIVERS),
+                        help="comma-separated, of: " + ", ".join(DRIVERS))
+    parser.add_argument("--loops", type=names_of(list(LOOPS)), default=list(LOOPS), help="asyncio, uvloop or both")
+    parser.add_argument("--rounds", type=at_least_one, help=f"default {N_ROUNDS}, with --quick {N_ROUNDS_QUICK}")
+    parser.add_argument("--quick", action="store_true", help="few and short rounds: a look, not a result")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--tcp", action="store_true", help="connect over loopback TCP (default: Unix socket)")
+    where.add_argument("--dsn", help=f"a running server's URI (its schema {create_schema(1)[1].split()[-1]} is replaced)")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds a worker may take for one answer")
+    parser.add_argument("--json", type=Path, help="where to write all rounds (default: a new file in results/)")
+    chosen = parser.parse_args(arguments)
+    chosen.rounds = chosen.rounds or (N_ROUNDS_QUICK if chosen.quick else N_ROUNDS)
+    return chosen
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def ops_of(workload: Workload, quick: bool) -> int:
+    return workload.n_ops_quick if quick else workload.n_ops
+
+
+def measure(crew: Crew, chosen: argparse.Namespace) -> list[Round]:
+    """Return all rounds of all chosen workloads, telling how far it is."""
+    rounds: list[Round] = []
+    for name in chosen.workloads:
+        workload = WORKLOADS[name]
+        started = time.monotonic()
+        tell(f"{name}: {chosen.rounds} rounds of {ops_of(workload, chosen.quick)} x {len(crew.seats)} workers ...")
+        rounds += crew.rounds_of(workload, ops_of(workload, chosen.quick), workload.n_ops_warm_up, chosen.rounds)
+        tell(f"{name}: done in {time.monotonic() - started:.1f} s")
+    return rounds
+
+
+def failure_lines(failures: Sequence[Failure]) -> list[str]:
+    return [f"no figures: {one.driver} on {one.loop}, {one.workload or 'start'}: {one.reason}" for one in failures]
+
+
+def write_json(path: Path, report: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    tell(f"all rounds are in {path}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    chosen = parse_arguments(arguments)
+    started = datetime.datetime.now(datetime.timezone.utc)
+    facts = {**machine_facts(), "started": started.isoformat(timespec="seconds"),
+             "transport": "given" if chosen.dsn else "tcp" if chosen.tcp else "unix"}
+    with ExitStack() as stack:
+        uri = chosen.dsn
+        if uri is None:
+            host, port, user, database, stop = start_server(chosen.tcp)
+            stack.callback(stop)
+            uri = server_uri(host, port, user, database)
+        crew = Crew([Seat(driver, loop, uri, chosen.timeout) for loop in chosen.loops for driver in chosen.drivers], tell)
+        stack.callback(crew.end)
+        try:
+            facts.update(crew.any_answer(do="server_version"))
+            crew.any_answer(do="script", statements=create_schema(ops_of(WORKLOADS["rows_to_records"], chosen.quick)))
+        except WorkerLost as exc:
+            tell(str(exc))
+            return 1
+        rounds = measure(crew, chosen)
+        crew.any_answer(do="script", statements=DROP_SCHEMA)
+        facts["workers"] = [{"driver": seat.driver, "loop": seat.loop, **seat.hello} for seat in crew.seats]
+    lines = summarize(rounds, BASELINE)
+    print(table(lines, {name: workload.title for name, workload in WORKLOADS.items()}, BASELINE))
+    print("\n".join([f"{facts['cpu']}, {facts['cores']} cores, Python {facts['python']}, PostgreSQL "
+                     f"{facts['server_version']}, {facts['transport']}, commit {facts['commit']}",
+                     *sorted({f"instructions are not counted: {seat.hello['no_instructions']}"
+                              for seat in crew.seats if seat.hello.get("no_instructions")}),
+                     *failure_lines(crew.failures)]))
+    write_json(chosen.json or RESULTS / f"{started:%Y%m%d-%H%M%S}.json", {
+        "facts": facts,
+        "settings": {"rounds": chosen.rounds, "quick": chosen.quick, "baseline": BASELINE},
+        "summary": [asdict(line) for line in lines],
+        "failures": [asdict(one) for one in crew.failures],
+        "rounds": [asdict(one) for one in rounds],
+    })
+    return 0 if rounds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

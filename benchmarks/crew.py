@@ -1,0 +1,173 @@
+"""The parent's side of the workers: start them, ask with a bound on the answer, replace the lost, interleave the rounds."""
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.figures import Failure, Round, rotated
+from benchmarks.workloads import Workload
+
+ROOT = Path(__file__).resolve().parent.parent
+EXIT_SECONDS = 5.0
+
+Tell = Callable[[str], None]
+T = TypeVar("T")
+
+
+class WorkerLost(Exception):
+    """A worker died, hung or answered with an error; the text says which, with the end of what it wrote."""
+
+
+class WorkerProcess:
+    """One running worker. Every answer is waited for at most `timeout_seconds`; a worker that fails is ended by its pid."""
+
+    def __init__(self, command: Sequence[str], timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
+        self.stderr = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": "0"})
+        self.answers: queue.Queue[bytes] = queue.Queue()
+        # A thread, not select: pipes cannot be selected on Windows.
+        self.reader = threading.Thread(target=self.read_answers, daemon=True)
+        self.reader.start()
+
+    def read_answers(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.answers.put(line)
+        self.answers.put(b"")
+
+    def take_answer(self) -> dict[str, Any]:
+        try:
+            line = self.answers.get(timeout=self.timeout_seconds)
+        except queue.Empty:
+            raise self.lost(f"no answer within {self.timeout_seconds:g} s") from None
+        if not line:
+            raise self.lost(f"died with status {self.process.wait(EXIT_SECONDS)}")
+        try:
+            message: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise self.lost(f"answered {line[:80]!r}") from None
+        if "error" in message:
+            raise self.lost(message["error"])
+        return message
+
+    def ask(self, **order: object) -> dict[str, Any]:
+        """Return the worker's answer to `order`; WorkerLost if there is none, and then the worker is gone."""
+        assert self.process.stdin is not None
+        # A broken pipe is told by the answer that does not come.
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")
+            self.process.stdin.flush()
+        return self.take_answer()
+
+    def lost(self, why: str) -> WorkerLost:
+        self.end()
+        self.stderr.seek(0)
+        last_words = self.stderr.read().decode(errors="replace").strip().splitlines()[-1:]
+        return WorkerLost("; ".join([why, *last_words]))
+
+    def end(self) -> None:
+        """End the process: by the end of its stdin, or by a kill if that does not do."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(EXIT_SECONDS if self.answers.empty() and self.process.poll() is None else 0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join(EXIT_SECONDS)
+
+
+@dataclass(slots=True)
+class Seat:
+    """The place of one driver on one loop; its worker is replaced when lost, except where none ever started."""
+
+    driver: str
+    loop: str
+    uri: str
+    timeout_seconds: float
+    hello: dict[str, Any] = field(default_factory=dict)
+    worker: WorkerProcess | None = None
+
+    def start(self) -> WorkerProcess:
+        """Return the running worker, started if there is none; WorkerLost if it does not come up."""
+        if self.worker is None:
+            worker = WorkerProcess(
+                [sys.executable, "-m", "benchmarks.worker", self.driver, self.loop, self.uri], self.timeout_seconds)
+            self.hello = worker.take_answer()
+            self.worker = worker
+        return self.worker
+
+    def ask(self, **order: object) -> dict[str, Any]:
+        worker = self.start()
+        try:
+            return worker.ask(**order)
+        except WorkerLost:
+            self.worker = None
+            raise
+
+    def end(self) -> None:
+        if self.worker is not None:
+            self.worker.end()
+            self.worker = None
+
+
+class Crew:
+    """The workers of one comparison; whoever fails in a workload is out for the rest of it, and noted in `failures`."""
+
+    def __init__(self, seats: Sequence[Seat], tell: Tell) -> None:
+        self.tell = tell
+        self.failures: list[Failure] = []
+        self.seats = [seat for seat in seats if self.attempt(seat, None, seat.start) is not None]
+
+    def attempt(self, seat: Seat, workload: str | None, step: Callable[[], T]) -> T | None:
+        """Return what the step gives, or None if the worker failed it."""
+        try:
+            return step()
+        except WorkerLost as exc:
+            self.failures.append(Failure(workload, seat.loop, seat.driver, str(exc)))
+            self.tell(f"{workload or 'start'}: {seat.driver} on {seat.loop} failed: {exc}")
+            return None
+
+    def any_answer(self, **order: object) -> dict[str, Any]:
+        """Return the answer of the first worker that can give one: what concerns the server, not a driver."""
+        for seat in self.seats:
+            answer = self.attempt(seat, None, functools.partial(seat.ask, **order))
+            if answer is not None:
+                return answer
+        raise WorkerLost("no driver could be started, or none could do the preparation")
+
+    def rounds_of(self, workload: Workload, n_ops: int, n_warm_up: int, n_rounds: int) -> Iterator[Round]:
+        """Open the workload everywhere, warm up, and give the rounds as they are measured."""
+        def doing(seat: Seat, **order: object) -> dict[str, Any] | None:
+            return self.attempt(seat, workload.name, functools.partial(seat.ask, **order))
+
+        present = [seat for seat in self.seats if doing(seat, do="open", workload=workload.name) is not None
+                   and doing(seat, do="round", n_ops=n_warm_up) is not None]
+        for number in range(n_rounds):
+            for seat in rotated(present, number):
+                cost = doing(seat, do="round", n_ops=n_ops)
+                if cost is None:
+                    present.remove(seat)
+                else:
+                    yield Round(workload.name, seat.loop, seat.driver, number, n_ops, **cost)
+        for seat in present:
+            doing(seat, do="close")
+
+    def end(self) -> None:
+        for seat in self.seats:
+            seat.end()
