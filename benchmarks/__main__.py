@@ -115,11 +115,12 @@ def main(arguments: Sequence[str]) -> int:
         facts["workers"] = [{"driver": seat.driver, "loop": seat.loop, **seat.hello} for seat in crew.seats]
     lines = summarize(rounds, BASELINE)
     print(table(lines, {name: workload.title for name, workload in WORKLOADS.items()}, BASELINE))
-    print("\n".join([f"{facts['cpu']}, {facts['cores']} cores, Python {facts['python']}, PostgreSQL "
-                     f"{facts['server_version']}, {facts['transport']}, commit {facts['commit']}",
-                     *sorted({f"instructions are not counted: {seat.hello['no_instructions']}"
-                              for seat in crew.seats if seat.hello.get("no_instructions")}),
-                     *failure_lines(crew.failures)]))
+    refusals = {str(seat.hello["no_instructions"]) for seat in crew.seats if seat.hello.get("no_instructions")}
+    print(f"{facts['cpu']}, {facts['cores']} cores, Python {facts['python']}, PostgreSQL {facts['server_version']}, "
+          f"{facts['transport']}, commit {facts['commit']}{', changed since' if facts['uncommitted_changes'] else ''}")
+    for line in [*(f"instructions are not counted: {why}" for why in sorted(refusals)), *failure_lines(crew.failures)]:
+        print(line)
+    sys.stdout.flush()
     write_json(chosen.json or RESULTS / f"{started:%Y%m%d-%H%M%S}.json", {
         "facts": facts,
         "settings": {"rounds": chosen.rounds, "quick": chosen.quick, "baseline": BASELINE},

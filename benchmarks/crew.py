@@ -34,7 +34,7 @@ class WorkerProcess:
 
     def __init__(self, command: Sequence[str], timeout_seconds: float) -> None:
         self.timeout_seconds = timeout_seconds
-        self.stderr = tempfile.TemporaryFile()
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; closed by `end`
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": "0"})
@@ -57,9 +57,11 @@ class WorkerProcess:
         if not line:
             raise self.lost(f"died with status {self.process.wait(EXIT_SECONDS)}")
         try:
-            message: dict[str, Any] = json.loads(line)
+            message = json.loads(line)
         except ValueError:
-            raise self.lost(f"answered {line[:80]!r}") from None
+            message = None
+        if not isinstance(message, dict):
+            raise self.lost(f"answered {line[:80]!r}")
         if "error" in message:
             raise self.lost(message["error"])
         return message
@@ -74,22 +76,23 @@ class WorkerProcess:
         return self.take_answer()
 
     def lost(self, why: str) -> WorkerLost:
-        self.end()
-        self.stderr.seek(0)
-        last_words = self.stderr.read().decode(errors="replace").strip().splitlines()[-1:]
+        last_words = self.end().decode(errors="replace").strip().splitlines()[-1:]
         return WorkerLost("; ".join([why, *last_words]))
 
-    def end(self) -> None:
-        """End the process: by the end of its stdin, or by a kill if that does not do."""
+    def end(self) -> bytes:
+        """End the process, by the end of its stdin or by a kill if that does not do; return what it wrote to stderr."""
         assert self.process.stdin is not None and self.process.stdout is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()
         try:
-            self.process.wait(EXIT_SECONDS if self.answers.empty() and self.process.poll() is None else 0)
+            self.process.wait(EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
         self.reader.join(EXIT_SECONDS)
+        with self.process.stdout, self.stderr:
+            self.stderr.seek(0)
+            return self.stderr.read()
 
 
 @dataclass(slots=True)

@@ -142,7 +142,7 @@ class PsycopgApi:
 Driver = AsyncpgApi | PsycopgApi
 
 BASELINE = "asyncpg"
-DRIVERS: dict[str, tuple[type[AsyncpgApi] | type[PsycopgApi], str]] = {
+DRIVERS: dict[str, tuple[type[AsyncpgApi | PsycopgApi], str]] = {
     "asyncpg": (AsyncpgApi, "asyncpg"),
     "psycopg": (PsycopgApi, "psycopg"),
     "asyncpg_core": (AsyncpgCoreApi, "asyncpg_core"),

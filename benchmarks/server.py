@@ -10,6 +10,7 @@ LOOPBACK = "127.0.0.1"
 
 def start_server(tcp: bool) -> tuple[str, int, str, str, Callable[[], None]]:
     """Start a server; return host (a directory means its Unix socket), port, user, database, and what stops it."""
+    # Imported where it is used: a run against --dsn needs no embedded server.
     from tests.support.cluster import Cluster
 
     with ExitStack() as stack:

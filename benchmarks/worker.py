@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 from benchmarks.drivers import Driver, open_driver
@@ -33,7 +34,7 @@ def new_asyncio_loop() -> tuple[asyncio.AbstractEventLoop, str]:
 def new_uvloop_loop() -> tuple[asyncio.AbstractEventLoop, str]:
     import uvloop
 
-    return uvloop.new_event_loop(), uvloop.__version__
+    return uvloop.new_event_loop(), version("uvloop")
 
 
 LOOPS: dict[str, Callable[[], tuple[asyncio.AbstractEventLoop, str]]] = {
@@ -97,7 +98,7 @@ def serve(driver_name: str, loop_name: str, uri: str) -> None:
         meter = Meter()
         worker = Worker(open_driver(driver_name, uri), meter)
         hello = {"version": worker.driver.version(), "loop_version": loop_version, "no_instructions": meter.refusal}
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001
         # A driver under development may fail in any way; the comparison goes on without it.
         answer({"error": f"{type(exc).__name__}: {exc}"})
         return
@@ -106,7 +107,7 @@ def serve(driver_name: str, loop_name: str, uri: str) -> None:
         order = json.loads(line)
         try:
             answer(loop.run_until_complete(getattr(worker, f"do_{order['do']}")(order)))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001
             # Whatever it is, it is a result of the benchmark: it is reported with the driver's name.
             answer({"error": f"{type(exc).__name__}: {exc}"})
 

@@ -74,17 +74,19 @@ def sink_rows(n_rows: int) -> list[Row]:
 
 def create_schema(n_wide_rows: int) -> list[str]:
     """Return the statements that make the tables, each to be run on its own (VACUUM allows no company)."""
+    at = "timestamptz '2020-01-01 00:00:00+00' + n * interval '1 second'"
     return [
         f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE",
         f"CREATE SCHEMA {SCHEMA}",
         f"CREATE TABLE {SCHEMA}.account (id int PRIMARY KEY, owner text, balance bigint, opened timestamptz)",
-        f"INSERT INTO {SCHEMA}.account SELECT n, 'owner ' || n, n * 10, timestamptz '2020-01-01 00:00:00+00' "
-        f"+ n * interval '1 second' FROM generate_series(1, {N_ACCOUNTS}) AS n",
-        f"CREATE TABLE {SCHEMA}.wide (id bigint, name text, at timestamptz, ratio float8, amount numeric(18,4), "
-        "token uuid, flag bool)",
-        f"INSERT INTO {SCHEMA}.wide SELECT n, 'name of ' || n, timestamptz '2020-01-01 00:00:00+00' "
-        "+ n * interval '1 second', n * 0.5, n * 12345 / 10000.0, lpad(to_hex(n), 32, '0')::uuid, n % 2 = 0 "
-        f"FROM generate_series(1, {n_wide_rows}) AS n ORDER BY n",
+        f"""INSERT INTO {SCHEMA}.account
+            SELECT n, 'owner ' || n, n * 10, {at} FROM generate_series(1, {N_ACCOUNTS}) AS n""",
+        f"""CREATE TABLE {SCHEMA}.wide
+            (id bigint, name text, at timestamptz, ratio float8, amount numeric(18,4), token uuid, flag bool)""",
+        f"""INSERT INTO {SCHEMA}.wide
+            SELECT n, 'name of ' || n, {at}, n * 0.5, n::bigint * 12345 / 10000.0,
+                   lpad(to_hex(n), 32, '0')::uuid, n % 2 = 0
+            FROM generate_series(1, {n_wide_rows}) AS n ORDER BY n""",
         f"CREATE TABLE {SCHEMA}.sink (a int, b int, c int, d int, e text, f text, g float8)",
         # Without this the first reader of each page would pay for its hint bits.
         f"VACUUM (ANALYZE, FREEZE) {SCHEMA}.account",

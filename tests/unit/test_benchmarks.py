@@ -1,0 +1,322 @@
+"""The benchmark harness without a server: its figures, its order of rounds, its bounds on workers, its workloads."""
+import json
+import statistics
+import sys
+
+import pytest
+
+from benchmarks.__main__ import parse_arguments
+from benchmarks.crew import Crew, WorkerLost, WorkerProcess
+from benchmarks.drivers import DRIVERS, PsycopgApi
+from benchmarks.figures import (
+    Round,
+    Spread,
+    format_figure,
+    ratios,
+    rotated,
+    spread,
+    summarize,
+    table,
+    wall_us,
+)
+from benchmarks.machine import cpu_model, machine_facts
+from benchmarks.meter import SOFTWARE_PAGE_FAULTS, TYPE_SOFTWARE, Counter, CounterUnavailable, Meter, put_attributes
+from benchmarks.profile_query import Share, read_shares, split_table
+from benchmarks.runs import RUNS, WrongAnswer, expect, share_out
+from benchmarks.server import server_uri
+from benchmarks.workloads import INSERT, N_ACCOUNTS, WORKLOADS, account_id, create_schema, sink_rows
+
+
+def one_round(driver="asyncpg", number=0, wall=1.0, cpu=0.5, instructions=None, loop="uvloop", workload="select_int"):
+    return Round(workload, loop, driver, number, 1000, wall, cpu, instructions)
+
+
+# --- figures
+
+def test_ratio_pairs_rounds_by_number_and_leaves_out_the_unpaired():
+    base = [one_round(number=n, wall=wall) for n, wall in enumerate([2.0, 4.0, 100.0])]
+    ours = [one_round("ours", 1, wall=2.0), one_round("ours", 0, wall=2.0), one_round("ours", 7, wall=0.001)]
+    assert ratios(base, ours, wall_us) == [2.0, 1.0]
+
+
+def test_median_of_ratios_is_not_ratio_of_medians():
+    base = [one_round(number=n, wall=wall) for n, wall in enumerate([1.0, 10.0, 3.0])]
+    ours = [one_round("ours", n, wall=wall) for n, wall in enumerate([0.5, 5.0, 3.0])]
+    line = summarize([*base, *ours], "asyncpg")[1]
+    assert line.wall_ratio is not None and line.wall_ratio.median == 2.0
+    assert statistics.median([1.0, 10.0, 3.0]) / statistics.median([0.5, 5.0, 3.0]) == 1.0
+
+
+def test_baseline_of_another_loop_is_no_baseline():
+    lines = summarize([one_round(loop="asyncio"), one_round("ours", loop="uvloop")], "asyncpg")
+    assert [(line.loop, line.driver, line.wall_ratio) for line in lines] == [
+        ("asyncio", "asyncpg", Spread(1.0, 1.0, 1.0)), ("uvloop", "ours", None)]
+
+
+def test_instructions_not_counted_give_no_ratio_and_leave_the_others():
+    line = summarize([one_round(instructions=5000), one_round("ours", wall=0.5)], "asyncpg")[1]
+    assert (line.instructions, line.instructions_ratio) == (None, None)
+    assert line.wall_ratio == Spread(2.0, 2.0, 2.0)
+
+
+def test_figures_are_per_operation():
+    line = summarize([one_round(wall=0.03, cpu=0.02, instructions=56_000_000)], "asyncpg")[0]
+    assert (round(line.wall_us, 6), round(line.cpu_us, 6), line.instructions) == (30.0, 20.0, 56_000.0)
+
+
+@pytest.mark.parametrize("values, expected", [
+    ([], None),
+    ([2.0], Spread(2.0, 2.0, 2.0)),
+    ([1.0, 2.0], Spread(1.5, 1.25, 1.75)),
+    ([5.0, 1.0, 3.0, 2.0, 4.0], Spread(3.0, 2.0, 4.0)),
+])
+def test_spread_is_median_and_quartiles(values, expected):
+    assert spread(values) == expected
+
+
+@pytest.mark.parametrize("value, text", [
+    (None, "n/a"), (0.2234, "0.22"), (9.994, "9.99"), (29.84, "29.8"), (1935.4, "1935"), (55_400.0, "55.4k"),
+    (202_000.0, "202k")])
+def test_figures_print_with_about_three_digits(value, text):
+    assert format_figure(value) == text
+
+
+def test_everybody_takes_every_place_over_the_rounds():
+    crew = ["a", "b", "c"]
+    orders = [rotated(crew, number) for number in range(6)]
+    assert all(sorted(order) == crew for order in orders)
+    for place in range(3):
+        assert {order[place] for order in orders} == set(crew)
+
+
+def test_neighbours_change_over_the_rounds():
+    pairs = {(order[0], order[1]) for order in (rotated(["a", "b", "c"], number) for number in range(6))}
+    assert {("a", "b"), ("b", "a")} <= pairs
+
+
+def test_order_of_nobody_is_empty():
+    assert rotated([], 3) == []
+
+
+def test_table_names_each_workload_once_and_aligns_its_rows():
+    lines = summarize([one_round(), one_round("psycopg", wall=2.0), one_round(loop="asyncio")], "asyncpg")
+    text = table(lines, {"select_int": "SELECT"}, "asyncpg").splitlines()
+    assert text.count("SELECT") == 1
+    assert len({len(row) for row in text if row.startswith("  ")}) == 1
+    assert "0.50 [0.50-0.50]" in text[4]
+
+
+# --- workers
+
+def worker_that(body):
+    return WorkerProcess([sys.executable, "-c", "import json, sys, os, time\n" + body], 5.0)
+
+
+def test_worker_that_answers_is_heard():
+    worker = worker_that("for line in sys.stdin: print(json.dumps({'got': json.loads(line)['do']}), flush=True)")
+    assert worker.ask(do="round") == {"got": "round"}
+    worker.end()
+    assert worker.process.returncode == 0
+
+
+def test_worker_that_dies_is_lost_with_its_status_and_last_words():
+    worker = worker_that("sys.stdin.readline(); print('the end', file=sys.stderr, flush=True); os._exit(7)")
+    with pytest.raises(WorkerLost, match="died with status 7; the end"):
+        worker.ask(do="round")
+
+
+def test_worker_that_hangs_is_lost_and_ended_within_its_bound(monkeypatch):
+    monkeypatch.setattr("benchmarks.crew.EXIT_SECONDS", 0.1)
+    worker = worker_that("time.sleep(60)")
+    worker.timeout_seconds = 0.2
+    with pytest.raises(WorkerLost, match=r"no answer within 0\.2 s"):
+        worker.ask(do="round")
+    assert worker.process.poll() is not None
+
+
+@pytest.mark.parametrize("answer, reason", [
+    ('{"error": "WrongAnswer: 1"}', "WrongAnswer: 1"), ("no json", "answered b'no json"), ("[1]", r"answered b'\[1\]")])
+def test_answer_that_is_none_loses_the_worker(answer, reason):
+    worker = worker_that(f"print({answer!r}, flush=True); sys.stdin.readline(); sys.stdin.readline()")
+    with pytest.raises(WorkerLost, match=reason):
+        worker.ask(do="round")
+    assert worker.process.poll() is not None
+
+
+class FakeSeat:
+    """A seat with a script: the round in which it is lost, if any."""
+
+    def __init__(self, driver, lost_in=None):
+        self.driver, self.loop, self.lost_in, self.n_rounds = driver, "asyncio", lost_in, -1
+        self.log = []
+
+    def start(self):
+        return self
+
+    def ask(self, **order):
+        self.log.append(order["do"])
+        if order["do"] == "round":
+            if self.n_rounds == self.lost_in:
+                raise WorkerLost("died with status 1")
+            self.n_rounds += 1
+        return {"wall_seconds": 1.0, "cpu_seconds": 1.0, "instructions": None}
+
+
+def test_lost_worker_leaves_its_workload_and_the_rest_goes_on():
+    told = []
+    seats = [FakeSeat("asyncpg"), FakeSeat("psycopg", lost_in=1)]
+    crew = Crew(seats, told.append)
+    rounds = list(crew.rounds_of(WORKLOADS["select_int"], 10, 5, 3))
+    assert [(one.driver, one.number) for one in rounds if one.driver == "psycopg"] == [("psycopg", 0)]
+    assert [one.number for one in rounds if one.driver == "asyncpg"] == [0, 1, 2]
+    assert [(one.driver, one.workload, one.reason) for one in crew.failures] == [
+        ("psycopg", "select_int", "died with status 1")]
+    assert len(told) == 1 and "psycopg" in told[0]
+    assert seats[0].log[-1] == "close" and seats[1].log[-1] == "round"
+
+
+def test_warm_up_is_no_round():
+    crew = Crew([FakeSeat("asyncpg")], lambda _text: None)
+    assert len(list(crew.rounds_of(WORKLOADS["select_int"], 10, 5, 1))) == 1
+    assert crew.seats[0].log == ["open", "round", "round", "close"]
+
+
+def test_seat_that_never_starts_is_a_failure_of_no_workload():
+    class Absent(FakeSeat):
+        def start(self):
+            raise WorkerLost("ModuleNotFoundError: no module")
+
+    crew = Crew([Absent("asyncpg_core"), FakeSeat("asyncpg")], lambda _text: None)
+    assert [seat.driver for seat in crew.seats] == ["asyncpg"]
+    assert [(one.driver, one.workload) for one in crew.failures] == [("asyncpg_core", None)]
+
+
+# --- workloads and answers
+
+def test_every_workload_has_its_run_and_every_run_its_workload():
+    assert set(WORKLOADS) == set(RUNS)
+
+
+def test_operations_share_out_without_rest():
+    for workload in WORKLOADS.values():
+        assert all(n % 100 == 0 for n in (workload.n_ops, workload.n_ops_quick, workload.n_ops_warm_up))
+
+
+async def test_tasks_get_every_operation_once():
+    seen = []
+
+    async def one_task(_number, ops):
+        seen.extend(ops)
+    await share_out(10, 1000, one_task)
+    assert sorted(seen) == list(range(1000))
+
+
+def test_lookups_stay_in_the_table_and_visit_it_all():
+    assert {account_id(n) for n in range(N_ACCOUNTS)} == set(range(1, N_ACCOUNTS + 1))
+
+
+def test_arguments_of_executemany_are_four_int_two_text_one_float():
+    assert [type(value) for value in sink_rows(3)[2]] == [int, int, int, int, str, str, float]
+
+
+def test_psycopg_placeholders_replace_every_number():
+    statement = PsycopgApi.statement(None, INSERT)
+    assert "$" not in statement and statement.count("%s") == 7
+
+
+def test_vacuum_stands_alone_in_the_schema_script():
+    assert all(";" not in statement for statement in create_schema(10))
+
+
+def test_expect_takes_subclasses_and_refuses_other_types_values_and_counts():
+    expect("bool is an int", [(True,)], [(1,)])
+    for rows in ([(1.0,)], [(2,)], [], [(1,), (1,)]):
+        with pytest.raises(WrongAnswer):
+            expect("one", rows, [(1,)])
+
+
+def test_uri_carries_a_directory_as_host():
+    assert server_uri("/tmp/a b", 5433, "postgres", "db") == "postgresql://postgres@/db?host=%2Ftmp%2Fa%20b&port=5433"
+
+
+# --- the command line
+
+def test_quick_means_few_rounds_unless_told():
+    assert parse_arguments(["--quick"]).rounds < parse_arguments([]).rounds
+    assert parse_arguments(["--quick", "--rounds", "9"]).rounds == 9
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--drivers", "pgsomething"], ["--workloads", ""], ["--rounds", "0"], ["--tcp", "--dsn", "postgresql://"]])
+def test_unknown_names_and_contradictions_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments(arguments)
+    assert "error" in capsys.readouterr().err
+
+
+def test_names_are_taken_in_the_order_given():
+    assert parse_arguments(["--drivers", "psycopg,asyncpg"]).drivers == ["psycopg", "asyncpg"]
+    assert set(parse_arguments([]).drivers) <= set(DRIVERS)
+
+
+# --- machine, meter, profile
+
+def test_cpu_model_is_read_from_its_line():
+    assert cpu_model("processor\t: 0\nmodel name\t: Fast CPU 9: the second\n") == "Fast CPU 9: the second"
+    assert cpu_model("processor\t: 0\n") == ""
+
+
+def test_machine_facts_are_json():
+    assert json.loads(json.dumps(machine_facts()))["python"]
+
+
+def test_attributes_have_the_size_they_state():
+    attributes = put_attributes(0, 1)
+    assert len(attributes) == int.from_bytes(attributes[4:8], sys.byteorder) == 64
+
+
+def test_counter_counts_between_start_and_stop_or_says_why_not():
+    try:
+        counter = Counter(TYPE_SOFTWARE, SOFTWARE_PAGE_FAULTS)
+    except CounterUnavailable as exc:
+        assert "perf_event_open" in str(exc)
+        return
+    counter.start()
+    fresh = bytearray(8 << 20)
+    fresh[::4096] = b"x" * len(fresh[::4096])
+    count = counter.stop()
+    counter.close()
+    assert count is not None and count > 0
+
+
+async def test_meter_measures_once_and_explains_missing_instructions():
+    calls = []
+
+    async def run(n_ops):
+        calls.append(n_ops)
+    meter = Meter()
+    cost = await meter.measure(run, 5)
+    assert calls == [5]
+    assert cost.wall_seconds > 0 and cost.cpu_seconds >= 0
+    assert (cost.instructions is None) == (meter.refusal is not None)
+
+
+PERF_REPORT = """# Overhead  Shared Object
+    61.02%  libpython3.11.so.1.0
+     8.10%  protocol.cpython-311-x86_64-linux-gnu.so
+
+     0.10%  [vdso]
+"""
+
+
+def test_shares_are_read_from_a_perf_report():
+    assert read_shares(PERF_REPORT) == [
+        Share(pytest.approx(0.6102), "libpython3.11.so.1.0"), Share(pytest.approx(0.081), "protocol.cpython-311-x86_64-linux-gnu.so"),
+        Share(pytest.approx(0.001), "[vdso]")]
+
+
+def test_split_gives_instructions_only_where_they_are_counted():
+    shares = read_shares(PERF_REPORT)
+    assert split_table(shares, 50_000.0, 0.005, 20).splitlines()[0].split() == ["61.0%", "30.5k", "libpython3.11.so.1.0"]
+    assert "n/a" in split_table(shares, None, 0.005, 20)
+    assert len(split_table(shares, None, 0.005, 20).splitlines()) == 2
