@@ -4,7 +4,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -36,8 +35,7 @@ class WorkerProcess:
         self.timeout_seconds = timeout_seconds
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; closed by `end`
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": "0"})
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, cwd=ROOT)
         self.answers: queue.Queue[bytes] = queue.Queue()
         # A thread, not select: pipes cannot be selected on Windows.
         self.reader = threading.Thread(target=self.read_answers, daemon=True)
@@ -55,7 +53,9 @@ class WorkerProcess:
         except queue.Empty:
             raise self.lost(f"no answer within {self.timeout_seconds:g} s") from None
         if not line:
-            raise self.lost(f"died with status {self.process.wait(EXIT_SECONDS)}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(EXIT_SECONDS)
+            raise self.lost(f"died with status {self.process.poll()}")
         try:
             message = json.loads(line)
         except ValueError:
@@ -77,7 +77,7 @@ class WorkerProcess:
 
     def lost(self, why: str) -> WorkerLost:
         last_words = self.end().decode(errors="replace").strip().splitlines()[-1:]
-        return WorkerLost("; ".join([why, *last_words]))
+        return WorkerLost("; ".join([" ".join(why.split()), *last_words]))
 
     def end(self) -> bytes:
         """End the process, by the end of its stdin or by a kill if that does not do; return what it wrote to stderr."""
@@ -154,14 +154,14 @@ class Crew:
                 return answer
         raise WorkerLost("no driver could be started, or none could do the preparation")
 
-    def rounds_of(self, workload: Workload, n_ops: int, n_warm_up: int, n_rounds: int) -> Iterator[Round]:
-        """Open the workload everywhere, warm up, and give the rounds as they are measured."""
+    def rounds_of(self, workload: Workload, n_ops: int, numbers: range) -> Iterator[Round]:
+        """Open the workload everywhere, warm up, and give the rounds of these numbers as they are measured."""
         def doing(seat: Seat, **order: object) -> dict[str, Any] | None:
             return self.attempt(seat, workload.name, functools.partial(seat.ask, **order))
 
         present = [seat for seat in self.seats if doing(seat, do="open", workload=workload.name) is not None
-                   and doing(seat, do="round", n_ops=n_warm_up) is not None]
-        for number in range(n_rounds):
+                   and doing(seat, do="round", n_ops=workload.n_ops_warm_up) is not None]
+        for number in numbers:
             for seat in rotated(present, number):
                 cost = doing(seat, do="round", n_ops=n_ops)
                 if cost is None:
@@ -172,5 +172,6 @@ class Crew:
             doing(seat, do="close")
 
     def end(self) -> None:
+        """End all workers; whoever is asked again gets a fresh one."""
         for seat in self.seats:
             seat.end()

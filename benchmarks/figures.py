@@ -5,6 +5,7 @@ machine do to the one they do to the other. Above 1 the driver needs less than t
 """
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ class Round:
     wall_seconds: float
     cpu_seconds: float
     instructions: int | None
+    page_faults: int | None = None
+    sleeps: int | None = None
+    preemptions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,13 @@ def rotated(crew: Sequence[T], round_number: int) -> list[T]:
     at = round_number % len(crew) if crew else 0
     order = [*crew[at:], *crew[:at]]
     return order[::-1] if round_number % 2 else order
+
+
+def parts(n_rounds: int, n_passes: int) -> list[range]:
+    """Return the round numbers of each pass: all rounds once, in order, as evenly as it goes, no pass empty."""
+    n_passes = min(n_rounds, n_passes)
+    edges = [n_rounds * n // n_passes for n in range(n_passes + 1)]
+    return [range(first, last) for first, last in itertools.pairwise(edges)]
 
 
 def spread(values: Sequence[float]) -> Spread | None:

@@ -13,6 +13,13 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import ModuleType
+
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:
+    resource = None
 
 # The number of perf_event_open differs by architecture: arch/*/entry/syscalls and include/uapi/asm-generic/unistd.h.
 SYSCALL_PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "ppc64le": 319, "s390x": 331}
@@ -33,6 +40,14 @@ FLAG_CLOSE_ON_EXEC = 1 << 3
 IOCTL_ENABLE = 0x2400
 IOCTL_DISABLE = 0x2401
 IOCTL_RESET = 0x2403
+
+
+def usage() -> tuple[int, int, int] | None:
+    """Return this process's minor faults, voluntary and involuntary switches so far; None on Windows, which has none."""
+    if resource is None:
+        return None
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    return now.ru_minflt, now.ru_nvcsw, now.ru_nivcsw
 
 
 class CounterUnavailable(Exception):
@@ -80,11 +95,17 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one measured stretch took. `instructions` is None where they cannot be counted."""
+    """What one measured stretch took. `instructions` is None where they cannot be counted.
+
+    The last three explain the others: minor faults, and context switches that were the process's own or forced upon it.
+    """
 
     wall_seconds: float
     cpu_seconds: float
     instructions: int | None
+    page_faults: int | None = None
+    sleeps: int | None = None
+    preemptions: int | None = None
 
 
 class Meter:
@@ -101,6 +122,7 @@ class Meter:
     async def measure(self, run: Callable[[int], Awaitable[None]], n_ops: int) -> Cost:
         """Await `run(n_ops)` once and return its cost; CPU is user + system of the whole process."""
         instructions = None
+        used_before = usage()
         cpu = time.process_time()
         wall = time.perf_counter()
         if self.counter is not None:
@@ -108,4 +130,9 @@ class Meter:
         await run(n_ops)
         if self.counter is not None:
             instructions = self.counter.stop()
-        return Cost(time.perf_counter() - wall, time.process_time() - cpu, instructions)
+        wall_seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+        used = usage()
+        if used is None or used_before is None:
+            return Cost(wall_seconds, cpu_seconds, instructions)
+        return Cost(wall_seconds, cpu_seconds, instructions,
+                    *(after - before for before, after in zip(used_before, used, strict=True)))

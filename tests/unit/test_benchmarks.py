@@ -12,6 +12,7 @@ from benchmarks.figures import (
     Round,
     Spread,
     format_figure,
+    parts,
     ratios,
     rotated,
     spread,
@@ -94,6 +95,13 @@ def test_neighbours_change_over_the_rounds():
     assert {("a", "b"), ("b", "a")} <= pairs
 
 
+@pytest.mark.parametrize("n_rounds, n_passes", [(15, 5), (6, 3), (7, 3), (1, 5), (2, 5)])
+def test_passes_share_out_all_rounds_and_none_is_empty(n_rounds, n_passes):
+    shares = parts(n_rounds, n_passes)
+    assert [number for share in shares for number in share] == list(range(n_rounds))
+    assert len(shares) == min(n_rounds, n_passes) and all(shares)
+
+
 def test_order_of_nobody_is_empty():
     assert rotated([], 3) == []
 
@@ -166,7 +174,7 @@ def test_lost_worker_leaves_its_workload_and_the_rest_goes_on():
     told = []
     seats = [FakeSeat("asyncpg"), FakeSeat("psycopg", lost_in=1)]
     crew = Crew(seats, told.append)
-    rounds = list(crew.rounds_of(WORKLOADS["select_int"], 10, 5, 3))
+    rounds = list(crew.rounds_of(WORKLOADS["select_int"], 10, range(3)))
     assert [(one.driver, one.number) for one in rounds if one.driver == "psycopg"] == [("psycopg", 0)]
     assert [one.number for one in rounds if one.driver == "asyncpg"] == [0, 1, 2]
     assert [(one.driver, one.workload, one.reason) for one in crew.failures] == [
@@ -177,7 +185,7 @@ def test_lost_worker_leaves_its_workload_and_the_rest_goes_on():
 
 def test_warm_up_is_no_round():
     crew = Crew([FakeSeat("asyncpg")], lambda _text: None)
-    assert len(list(crew.rounds_of(WORKLOADS["select_int"], 10, 5, 1))) == 1
+    assert len(list(crew.rounds_of(WORKLOADS["select_int"], 10, range(1)))) == 1
     assert crew.seats[0].log == ["open", "round", "round", "close"]
 
 
