@@ -1,0 +1,18 @@
+"""Where a user's PostgreSQL files are: `~` on POSIX, `%APPDATA%\\postgresql` on Windows."""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+
+def home_file(environ: Mapping[str, str], posix_name: str, windows_name: str) -> str | None:
+    """Return the path of a file in the user's PostgreSQL directory, None where there is no such directory.
+
+    `posix_name` is relative to the home directory. The file need not exist.
+    """
+    if sys.platform == "win32":
+        directory = environ.get("APPDATA", "")
+        return os.path.join(directory, "postgresql", windows_name) if directory else None
+    directory = environ.get("HOME", "") or os.path.expanduser("~")
+    return None if directory in ("", "~") else os.path.join(directory, posix_name)
