@@ -127,9 +127,10 @@ def _hosts(argument: tuple[str, ...], sources: Sources) -> Hosts:
 
 def _hostaddrs(hosts: Hosts, sources: Sources) -> tuple[str, ...]:
     # A hostaddr below the source of the host belongs to another host; PGHOSTADDR applies to all, as in libpq.
+    last = 2 if hosts.rank == 1 else hosts.rank  # a URI's query belongs to the host before its "?"
     for rank, each in enumerate(sources.ordered()):
         given = each.get("hostaddr")
-        if given is not None and (rank <= hosts.rank or each is sources.environment):
+        if given is not None and (rank <= last or each is sources.environment):
             return tuple(_hostaddr(text, given) for text in given.value.split(","))
     return ()
 
