@@ -1,7 +1,7 @@
 """Hosts and ports from five sources → the addresses to try, in order.
 
-The one idea: the highest source that names a host decides about hosts; a port belongs to the source it stands in, and a
-DSN whose host has been overruled is not asked for its port either.
+The one idea: the highest source that names a host decides about hosts; a port written beside a host in a URI belongs to
+that host and is overruled with it.
 """
 from __future__ import annotations
 
@@ -148,9 +148,11 @@ def _ports(argument: tuple[str, ...], hosts: Hosts, sources: Sources) -> tuple[i
     count = len(hosts.names)
     if argument:
         return _broadcast(argument, count, "argument port")
-    for rank, each in enumerate((sources.location, sources.query, sources.service), 1):
+    for each in (sources.location, sources.query, sources.service):
         given = each.get("port")
-        is_overruled = each is not sources.service and "host" in each and rank > hosts.rank
+        # As in asyncpg: an overruled host before the "?" takes its port along, one in the query only yields to the former.
+        is_overruled = "host" in each and (
+            (each is sources.location and hosts.rank == 0) or (each is sources.query and hosts.rank == 1))
         if given is not None and not is_overruled:
             return _broadcast(tuple(given.value.split(",")), count, given.origin)
     given = sources.environment.get("port")

@@ -52,7 +52,12 @@ def tcp(*pairs):
     ({"dsn": "postgres://a:1/db", "port": 9}, tcp(("a", 9))),
     ({"dsn": "postgres:///db?host=z:9,[::1]:3&port=4"}, tcp(("z", 4), ("::1", 4))),
     ({"dsn": "postgres:///db?host=z:9,[::1]:3"}, tcp(("z", 9), ("::1", 3))),
-    ({"dsn": "postgres:///db?host=z&port=4", "host": "x"}, tcp(("x", 5432))),
+    ({"dsn": "postgres:///db?host=z&port=4", "host": "x"}, tcp(("x", 4))),
+    ({"dsn": "postgres://a/db?host=z&port=4"}, tcp(("a", 5432))),
+    ({"dsn": "postgres://h:5/d", "host": "h2", "env": {"PGPORT": "8"}}, tcp(("h2", 8))),
+    ({"dsn": "postgres://a:1,b/db", "port": 9}, tcp(("a", 9), ("b", 9))),
+    ({"dsn": "postgres://a:1,b/db", "env": {"PGPORT": "9"}}, tcp(("a", 1), ("b", 5432))),  # libpq; asyncpg: b:9
+    ({"host": ["/tmp", "a"]}, (UnixAddress("/tmp/.s.PGSQL.5432"), TcpAddress("a", 5432))),
     ({"dsn": "postgres:///db?port=4", "host": "x"}, tcp(("x", 4))),
     ({"dsn": "host=a,b port=1,2"}, tcp(("a", 1), ("b", 2))),
     ({"dsn": "postgres://[::1]:5/d"}, tcp(("::1", 5))),
