@@ -22,7 +22,7 @@ def certificate(tmp_path_factory):
     where = tmp_path_factory.mktemp("tls")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "crt.pem",
-         "-subj", "/CN=localhost", "-days", "2"], cwd=where, check=True, capture_output=True)
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"], cwd=where, check=True, capture_output=True)
     subprocess.run(["openssl", "rsa", "-aes128", "-in", "key.pem", "-out", "locked.pem", "-passout", "pass:pw"],
                    cwd=where, check=True, capture_output=True)
     for name in ("key.pem", "locked.pem"):
@@ -218,3 +218,31 @@ def test_server_name_is_the_host_unless_sni_is_off(take):
     assert server_hostname(take(sslmode="require"), UNIX) is None
     with pytest.raises(ClientConfigurationError, match="invalid sslsni"):
         take(sslrootcert="system", sslsni="0")
+
+
+def shake_hands(client_context, server_context, name):
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(to_client, to_server, server_hostname=name)
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+    return client, server
+
+
+@needs_openssl
+def test_handshake_negotiates_postgresql_and_verify_full_refuses_another_name(take, certificate):
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(certificate / "crt.pem", certificate / "key.pem")
+    server_context.set_alpn_protocols(["postgresql"])
+    root = str(certificate / "crt.pem")
+    full = context_of(take(sslmode="verify-full", sslrootcert=root))
+    client, server = shake_hands(full, server_context, "localhost")
+    assert client.selected_alpn_protocol() == server.selected_alpn_protocol() == "postgresql"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(full, server_context, "other")
+    client, _ = shake_hands(context_of(take(sslmode="verify-ca", sslrootcert=root)), server_context, "other")
+    assert client.getpeercert() != {}
