@@ -22,7 +22,8 @@ def certificate(tmp_path_factory):
     where = tmp_path_factory.mktemp("tls")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "crt.pem",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"], cwd=where, check=True, capture_output=True)
+         "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-days", "2"], cwd=where, check=True, capture_output=True)
     subprocess.run(["openssl", "rsa", "-aes128", "-in", "key.pem", "-out", "locked.pem", "-passout", "pass:pw"],
                    cwd=where, check=True, capture_output=True)
     for name in ("key.pem", "locked.pem"):
