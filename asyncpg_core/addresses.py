@@ -150,7 +150,7 @@ def _ports(argument: tuple[str, ...], hosts: Hosts, sources: Sources) -> tuple[i
         return _broadcast(argument, count, "argument port")
     for each in (sources.location, sources.query, sources.service):
         given = each.get("port")
-        # As in asyncpg: an overruled host before the "?" takes its port along; one in the query does not.
+        # As in asyncpg: a host argument overrules the port beside a URI's host, but not a port= in its query.
         is_overruled = "host" in each and (
             (each is sources.location and hosts.rank == 0) or (each is sources.query and hosts.rank == 1))
         if given is not None and not is_overruled:
