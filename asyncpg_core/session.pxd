@@ -63,6 +63,7 @@ cdef class Session(Endpoint):
     cdef int arm(self, double deadline) except -1
     cdef int consider_cancel(self) except -1
     cdef bint somebody_waits_behind(self, Operation head)
+    cdef bint reset_shares_with(self, Call call)
     cdef bint can_heal(self, Call call, Operation op)
     cdef int heal(self, Call call, Operation op) except -1
     cdef int note_failure(self, Call call, Operation op) except -1

@@ -10,7 +10,7 @@ import os
 import sys
 
 cimport cython
-from libc.errno cimport EAGAIN, EINTR, EWOULDBLOCK, errno
+from libc.errno cimport EAGAIN, EINTR, errno
 
 from asyncpg_core.endpoint cimport Endpoint
 from pgproto.frontend cimport Frontend
@@ -108,7 +108,7 @@ cdef class Transport:
             self.endpoint.on_received()
         elif n == 0:
             self.lose(None)
-        elif errno != EAGAIN and errno != EWOULDBLOCK and errno != EINTR:
+        elif errno != EAGAIN and errno != EINTR:
             self.lose(OSError(errno, os.strerror(errno)))
 
     def on_writable(self):
@@ -129,7 +129,7 @@ cdef class Transport:
                 self.out.consume(n)
             elif errno == EINTR:
                 continue
-            elif errno == EAGAIN or errno == EWOULDBLOCK:
+            elif errno == EAGAIN:
                 if not self.is_armed:
                     self.is_armed = True
                     self.loop.add_writer(self.fd, self.on_writable)

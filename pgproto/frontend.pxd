@@ -43,6 +43,7 @@ cdef class Frontend:
     cdef int check_length(self, unsigned char kind, Py_ssize_t n) except -1
     cdef int on_ready(self, Operation op, Slice body, list events) except -1
     cdef int on_authentication(self, Operation op) except -1
+    cdef int open_gate_after(self, Operation op) except -1
     cdef int mark_durable(self) except -1
     cdef bint may_be_told(self, Operation op)
     cdef int send_point(self, SyncPoint point) except -1

@@ -15,6 +15,7 @@ from pgproto.limits cimport (
 from pgproto.messages.backend cimport (
     read_error_fields, read_notification, read_parameter_status, read_ready_for_query)
 from pgproto.messages.frontend cimport put_terminate
+from pgproto.operations.extended cimport ExecuteMany
 from pgproto.operations.operation cimport (
     AUTHENTICATE, COPY_OUT, DONE, ILLEGAL, N_DEBTS, NOTHING, QUERY, QUERY_COPY_BOTH, SESSION, SETTLED, SYNC, SyncPoint)
 from pgproto.operations.startup cimport Startup
@@ -103,6 +104,21 @@ cdef class Frontend:
         point.group = group
         self.send(point)
         return point
+
+    def put_more(self, ExecuteMany op not None):
+        """Put the next chunk of an executemany; with its last one the gate opens."""
+        op.put_more(self.out)
+        self.open_gate_after(op)
+
+    def end_early(self, ExecuteMany op not None, error):
+        """End an executemany that is not wholly written: nobody wants it any more."""
+        op.fail_here(self.out, error)
+        self.open_gate_after(op)
+
+    cdef int open_gate_after(self, Operation op) except -1:
+        if self.gate is op and not op.is_open and not op.closes_gate:
+            self.gate = None
+        return 0
 
     def take_output(self):
         """Return and forget the bytes that are to be sent."""

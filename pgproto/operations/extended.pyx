@@ -209,7 +209,7 @@ cdef class ExecuteMany(Operation):
                 f"sequence, got {type(element).__name__}", element=self.n_written_elements)
 
     def put_more(self, WriteBuffer out not None):
-        """Put the next chunk; on an exception of an element or of the iterator the operation is ended and the exception
+        """Put the next chunk (`Frontend.put_more` calls this); on an exception of an element or of the iterator the operation is ended and the exception
         becomes its error."""
         if not self.is_open:
             return
