@@ -20,7 +20,7 @@ from pgproto.error_base import (
     class_of_sqlstate,
     text_with_detail_and_hint,
 )
-from pgproto.sqlstate import *  # 262 generated names
+from pgproto.sqlstate import *  # noqa: F403  # 262 generated names
 from pgproto.sqlstate import FeatureNotSupportedError, InFailedSQLTransactionError
 
 if sys.version_info >= (3, 11):
@@ -137,7 +137,7 @@ class TransactionRolledBackError(InFailedSQLTransactionError):
 class MalformedBody(ValueError):
     """A message's or value's body is short, long or wrong inside its frame.
 
-    Internal: who reads a message makes a ProtocolError of it, who decodes a value a DecodeError. It never reaches users.
+    Internal: who reads a message makes a ProtocolError of it, who decodes a value a DecodeError. Users never see it.
     """
 
 

@@ -1,0 +1,83 @@
+"""The public names of all errors, as asyncpg.exceptions has them, and ours.
+
+The classes are pgproto's; what is added here are the timeouts, which callers catch as `asyncio.TimeoutError`.
+"""
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from pgproto import sqlstate as _sqlstate
+from pgproto.errors import (
+    ClientConfigurationError,
+    DecodeError,
+    FatalPostgresError,
+    InterfaceError,
+    InterfaceWarning,
+    InternalClientError,
+    InvalidCachedStatementError,
+    OutdatedSchemaCacheError,
+    OutOfRange,
+    PipelineAborted,
+    PoolClosed,
+    PostgresError,
+    PostgresLogMessage,
+    ProtocolError,
+    TargetServerAttributeNotMatched,
+    TooManyRequests,
+    TransactionRolledBackError,
+    UnknownPostgresError,
+    UnsupportedClientFeatureError,
+    UnsupportedServerFeatureError,
+)
+from pgproto.sqlstate import *  # noqa: F403  # 262 generated names
+
+if sys.version_info >= (3, 11):
+    class _TimedOut(TimeoutError):
+        """asyncio's and the builtin TimeoutError are one class."""
+
+        def __init__(self, *args: object, **facts: object) -> None:
+            super().__init__(*args)
+            self.__dict__.update(facts)
+else:
+    class _TimedOut(asyncio.TimeoutError, TimeoutError):
+        """Caught under either name."""
+
+        def __init__(self, *args: object, **facts: object) -> None:
+            super().__init__(*args)
+            self.__dict__.update(facts)
+
+
+class QueryTimeout(_TimedOut):
+    """The time given for an operation is over; the text says what was waited for."""
+
+
+class PoolTimeout(_TimedOut):
+    """No connection of the pool became free in the time given."""
+
+
+__all__ = [
+    "ClientConfigurationError",
+    "DecodeError",
+    "FatalPostgresError",
+    "InterfaceError",
+    "InterfaceWarning",
+    "InternalClientError",
+    "InvalidCachedStatementError",
+    "OutOfRange",
+    "OutdatedSchemaCacheError",
+    "PipelineAborted",
+    "PoolClosed",
+    "PoolTimeout",
+    "PostgresError",
+    "PostgresLogMessage",
+    "ProtocolError",
+    "QueryTimeout",
+    "TargetServerAttributeNotMatched",
+    "TooManyRequests",
+    "TransactionRolledBackError",
+    "UnknownPostgresError",
+    "UnsupportedClientFeatureError",
+    "UnsupportedServerFeatureError",
+]
+__all__ += _sqlstate.__all__
