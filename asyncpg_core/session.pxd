@@ -29,6 +29,10 @@ cdef class Session(Endpoint):
     cdef public bint has_begun              # a BEGIN is owed or written and its transaction has not ended
     cdef public object transaction_failure  # first server error inside the current transaction
 
+    cdef public double default_timeout      # command_timeout in seconds, 0 none
+    cdef public type record_class
+    cdef public Py_ssize_t n_ending         # top-level COMMITs and ROLLBACKs that are not settled
+
     cdef object timer
     cdef double timer_at
     cdef public object open_canceller       # coroutine function that sends a CancelRequest
@@ -45,6 +49,7 @@ cdef class Session(Endpoint):
     cdef public object pipeline             # the open Pipeline block, or None
     cdef public Py_ssize_t n_changes_seen   # ParameterStatus messages at the last reset
 
+    cdef Call new_call(self, str name, int kind, sql, arguments, timeout)
     cdef int make_operation(self, Call call) except -1
     cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1
     cdef int schedule_tick(self) except -1

@@ -24,9 +24,11 @@ from asyncpg_core.call cimport (
 from asyncio import CancelledError
 from asyncio import _get_running_loop as running_loop
 
+from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, lost_error
+from pgproto.record import Record
 from pgproto.errors import (
-    ConnectionDoesNotExistError, InterfaceError, InvalidCachedStatementError, PostgresError, ProtocolError, QueryTimeout)
+    ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
 
 # Seconds: how long a CancelRequest, the replies behind it, and an abandoned head may take.
 cdef double CANCEL_BOUND = 5.0
@@ -47,6 +49,27 @@ class Cancelling:
         self.drain_timer = None
 
 
+cdef double seconds_of(timeout) except? -1:
+    """Return a call's timeout in seconds, -1 for one that is over already; ValueError if it is no number."""
+    if type(timeout) is bool or not isinstance(timeout, (int, float)) and not hasattr(timeout, "__float__"):
+        raise ValueError(f"invalid timeout value: expected float, got {timeout!r}")
+    cdef double seconds = float(timeout)
+    if seconds != seconds:
+        raise ValueError(f"invalid timeout value: expected a number of seconds, got {timeout!r}")
+    if seconds <= 0:
+        return -1
+    return 0 if seconds > 1e9 else seconds
+
+
+cdef str sql_text(sql):
+    """Return the text of a statement as an exact str."""
+    if type(sql) is str:
+        return sql
+    if isinstance(sql, str):
+        return str.__str__(sql) if type(str.__str__(sql)) is str else "".join(sql)
+    raise InterfaceError(f"the query must be a str, got {type(sql).__name__}")
+
+
 @cython.final
 cdef class Session(Endpoint):
     def __cinit__(self, loop, StatementCache statements not None, CodecRegistry registry not None):
@@ -60,6 +83,7 @@ cdef class Session(Endpoint):
         self.describing = []
         self.owed_prelude = []
         self.owing = []
+        self.record_class = Record
 
     def __repr__(self):
         state = "closed" if self.is_closed else f"{self.frontend.n_pending} pending"
@@ -95,7 +119,7 @@ cdef class Session(Endpoint):
         """Give the call its operation, or let it wait for its statement."""
         cdef CachedStatement entry
         if call.kind == EXECUTE_SCRIPT:
-            call.op = SimpleQuery(call.sql)
+            call.op = SimpleQuery(sql_text(call.sql))
             return 0
         if call.kind == RUN or call.kind == PREPARE:
             return 0
@@ -103,7 +127,7 @@ cdef class Session(Endpoint):
             if (<Statement>call.statement).is_closed:
                 raise InterfaceError("cannot use a prepared statement: it is closed")
             return self.bind_statement(call, call.statement, not (<Statement>call.statement).name)
-        entry = self.statements.find(call.sql)
+        entry = self.statements.find(sql_text(call.sql))
         call.extra = entry
         if entry.statement is not None:
             return self.bind_statement(call, entry.statement, not entry.name)
@@ -294,7 +318,10 @@ cdef class Session(Endpoint):
             self.tell()
         if self.is_closed:
             return 0
-        if self.frontend.farewell is not None and self.farewell_timer is None and self.frontend.is_ready:
+        if self.frontend.farewell is not None and not self.frontend.is_ready:
+            self.transport.lose(None)
+            return 0
+        if self.frontend.farewell is not None and self.farewell_timer is None:
             # The server has said goodbye; if it does not hang up, we do.
             self.farewell_timer = self.loop.call_later(FAREWELL_BOUND, self.transport.abort)
         if self.queue or self.describing or self.statements.evicted or self.frontend.gate is not None:
@@ -686,25 +713,85 @@ cdef class Session(Endpoint):
         else:
             self.transport.lose(reason)
 
-    # Making calls
+    def submit(self, Operation op not None):
+        """Write an operation at once, whatever else is queued; its `waiter` hears of it."""
+        self.frontend.send(op)
+        self.transport.flush()
 
-    def call(self, str name, int kind, sql, arguments, double timeout, *, record_class=None, column=None,
-             statement=None, group=None, extra=None, Operation op=None, bint is_internal=False):
-        """Return a Call that does nothing until it is awaited. `timeout` in seconds: 0 none, below zero expired."""
+    def go_on(self):
+        """Read on after something was taken or answered, and send what that has put."""
+        if not self.is_closed:
+            self.on_received()
+
+    # Making calls: they do nothing until they are awaited. `timeout` in seconds, None for the session's default.
+
+    cdef Call new_call(self, str name, int kind, sql, arguments, timeout):
         cdef Call call = Call.__new__(Call)
         call.owner = self
         call.name = name
         call.kind = kind
         call.sql = sql
         call.arguments = arguments
-        call.timeout = timeout
-        call.record_class = record_class
+        call.timeout = self.default_timeout if timeout is None else seconds_of(timeout)
+        return call
+
+    def fetch(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+        cdef Call call = self.new_call("fetch", FETCH, sql, arguments, timeout)
+        call.record_class = self.record_class if record_class is None else record_class
+        call.statement = statement
+        call.group = group
+        return call
+
+    def fetchrow(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+        cdef Call call = self.new_call("fetchrow", FETCHROW, sql, arguments, timeout)
+        call.record_class = self.record_class if record_class is None else record_class
+        call.statement = statement
+        call.group = group
+        return call
+
+    def fetchval(self, sql, tuple arguments not None, column, timeout, statement=None, group=None):
+        cdef Call call = self.new_call("fetchval", FETCHVAL, sql, arguments, timeout)
+        call.record_class = Record
         call.column = column
         call.statement = statement
         call.group = group
-        call.extra = extra
+        return call
+
+    def execute(self, sql, tuple arguments not None, timeout, group=None):
+        """Without arguments the text may hold any number of statements, except in a group."""
+        cdef Call call = self.new_call(
+            "execute", EXECUTE_STATEMENT if arguments or group is not None else EXECUTE_SCRIPT, sql, arguments, timeout)
+        call.record_class = Record
+        call.group = group
+        return call
+
+    def executemany(self, sql, elements, timeout, *, statement=None, group=None, bint return_status=False):
+        cdef Call call = self.new_call("executemany", EXECUTE_MANY, sql, elements, timeout)
+        call.record_class = Record
+        call.statement = statement
+        call.group = group
+        call.column = True if return_status else None
+        return call
+
+    def fetchmany(self, sql, elements, timeout, record_class, *, statement=None, group=None):
+        cdef Call call = self.new_call("fetchmany", FETCH_MANY, sql, elements, timeout)
+        call.record_class = self.record_class if record_class is None else record_class
+        call.statement = statement
+        call.group = group
+        return call
+
+    def prepare(self, sql, str name not None, timeout, make):
+        """`make(op)` makes the value of the settled Prepare."""
+        cdef Call call = self.new_call("prepare", PREPARE, sql, (), timeout)
+        call.op = Prepare(sql_text(sql), name)
+        call.extra = make
+        return call
+
+    def run(self, str name not None, Operation op not None, timeout, make=None):
+        """Write an operation in its turn; the value is `make(op)`, or the operation itself."""
+        cdef Call call = self.new_call(name, RUN, None, (), timeout)
         call.op = op
-        call.is_internal = is_internal
+        call.extra = make
         return call
 
     def owe_prelude(self, str sql not None, transaction):

@@ -87,6 +87,13 @@ cdef class Transport:
     def is_direct(self):
         return self.sock is not None
 
+    @property
+    def socket(self):
+        """The socket of direct mode, or what the asyncio transport says of its own."""
+        if self.sock is not None:
+            return self.sock
+        return self.stream.get_extra_info("socket") if self.stream is not None else None
+
     # Direct mode
 
     def attach_socket(self, sock):
