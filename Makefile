@@ -1,0 +1,94 @@
+# `make demo`, `make test`, `make bench`: everything else is for those who change the code. A fresh machine needs Python
+# 3.10 or later, a C compiler and a way to PyPI (and npm's registry, or an installed PostgreSQL, for the server).
+# PYTHON=python3.13 make ... chooses the interpreter; downloads are kept in $XDG_CACHE_HOME/asyncpg-core.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PYTHON ?= python3
+PYTEST_ARGS ?=
+export PYTHONPATH := $(CURDIR)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export CFLAGS := $(CFLAGS) $(shell cat $(VENV)/include-dirs 2>/dev/null)
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
+BUILD = $(PY) setup.py -q build_ext --inplace
+
+.PHONY: help demo build debug unit test lint types stubtest bench annotate generate check clean mutants coverage wheels-list
+
+help:
+	@echo "demo       show the driver at work on an embedded PostgreSQL"
+	@echo "test       unit and live tests;  unit: without a server"
+	@echo "bench      compare with asyncpg and psycopg"
+	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
+	@echo "check      lint (ruff, cython-lint), types (mypy --strict), stubtest, unit"
+	@echo "coverage   lines of pgproto that unit tests reach, .pyx included"
+	@echo "mutants    200 seeded one-token changes: how many do the unit tests catch?"
+	@echo "generate   write the generated sources anew;  wheels-list: the wheels that a release has"
+
+# One environment; each purpose adds its pinned requirements and leaves a stamp.
+$(VENV)/bin/python:
+	@$(PYTHON) tools/bootstrap.py $(VENV)
+
+$(VENV)/.have-%: tools/requirements-%.txt | $(VENV)/bin/python
+	@echo "installing $<"
+	@$(INSTALL) -r $<
+	@touch $@
+
+$(VENV)/.have-test $(VENV)/.have-demo $(VENV)/.have-bench: tools/requirements-build.txt
+$(VENV)/.have-test: tools/requirements-demo.txt
+
+# A recursive make reads the headers' place that the environment's making may just have written.
+build: $(VENV)/.have-build
+	@$(MAKE) --no-print-directory compile
+
+.PHONY: compile
+compile:
+	@$(BUILD)
+
+debug: $(VENV)/.have-build
+	@ASYNCPG_CORE_DEBUG=1 $(MAKE) --no-print-directory compile
+
+annotate: $(VENV)/.have-build
+	@ASYNCPG_CORE_ANNOTATE=1 $(MAKE) --no-print-directory compile
+	@find build/cython-release -name '*.html'
+
+demo: $(VENV)/.have-demo build
+	@$(PY) examples/demo.py
+
+unit: $(VENV)/.have-test build
+	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+
+test: $(VENV)/.have-test build
+	@$(PY) -m pytest tests $(PYTEST_ARGS)
+
+bench: $(VENV)/.have-bench build
+	@$(PY) -m benchmarks $(BENCH_ARGS)
+
+lint: $(VENV)/.have-check
+	@ruff check .
+	@cython-lint asyncpg_core pgproto
+
+types: $(VENV)/.have-check
+	@mypy --strict asyncpg_core pgproto
+
+stubtest: $(VENV)/.have-check build
+	@$(PY) tools/stubtest.py
+
+check: lint types stubtest unit
+
+coverage: $(VENV)/.have-check
+	@$(PY) tools/coverage_report.py
+
+mutants: $(VENV)/.have-test
+	@$(PY) tools/mutants.py $(MUTANTS_ARGS)
+
+generate: $(VENV)/.have-build
+	@for script in $(sort $(wildcard tools/generate*.py)); do echo "$$script"; $(PY) $$script || exit 1; done
+
+wheels-list: $(VENV)/bin/python
+	@$(PY) tools/wheels_list.py
+
+clean:
+	@rm -rf build dist wheelhouse *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	@find asyncpg_core pgproto \( -name '*.so' -o -name '*.html' \) -delete
+	@git clean -q -fX asyncpg_core pgproto 2>/dev/null || true
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,81 @@
+"""Fixtures of all tests: the embedded server, started by the first test that asks; quiet event loops; honest skips."""
+import gc
+import inspect
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.features import REASON
+from tests.support.skip_watch import SkipWatch
+
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# What counts mutants and lines wants the same examples each time, and few of them.
+settings.register_profile("repeatable", settings.get_profile("default"), derandomize=True, max_examples=25, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+WATCH = pytest.StashKey[SkipWatch]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[WATCH] = SkipWatch(enabled=bool(os.environ.get("CI")))
+    config.pluginmanager.register(config.stash[WATCH])
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config):
+    """The server that live tests share; a test that stops or reconfigures a server makes its own `Cluster`."""
+    if os.name == "nt":
+        pytest.skip(REASON + "embedded server on Windows")
+    from tests.support.cluster import Cluster
+
+    with Cluster() as running:
+        pytestconfig.stash[WATCH].server_has = running.features
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dsn(cluster) -> str:
+    """The superuser's URI, over the unix socket."""
+    return cluster.dsn()
+
+
+@pytest.fixture(autouse=True)
+def required_features(request: pytest.FixtureRequest) -> None:
+    """Skips a test marked `requires(...)` where the server lacks something, naming it."""
+    wanted = {feature for mark in request.node.iter_markers("requires") for feature in mark.args}
+    if wanted:
+        missing = wanted - request.getfixturevalue("cluster").features
+        if missing:
+            pytest.skip(REASON + ", ".join(sorted(missing)))
+
+
+class Collect(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def quiet_loop(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Fails a test in which the event loop's exception handler was called ("never retrieved", lost callbacks).
+
+    Both asyncio and uvloop report through the logger `asyncio`. A coroutine never awaited is a warning, and warnings are
+    errors (pyproject.toml).
+    """
+    collect = Collect()
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(collect)
+    try:
+        yield collect.messages
+        if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+            gc.collect()  # a task or future reports what nobody retrieved when it is freed: in this test, not a later one
+    finally:
+        logger.removeHandler(collect)
+    if collect.messages and request.node.get_closest_marker("expects_loop_errors") is None:
+        pytest.fail("the loop's exception handler was called:\n" + "\n".join(collect.messages), pytrace=False)

@@ -1,0 +1,21 @@
+"""Live tests run on asyncio's loop and on uvloop's, where that is installed; both must be in continuous integration."""
+import asyncio
+import os
+import sys
+
+import pytest
+
+try:
+    import uvloop
+except ImportError:
+    uvloop = None
+
+FACTORIES = {"asyncio": asyncio.new_event_loop}
+if uvloop is not None:
+    FACTORIES["uvloop"] = uvloop.new_event_loop
+elif os.environ.get("CI") and sys.platform != "win32" and sys.version_info < (3, 15):
+    raise RuntimeError("uvloop is expected in continuous integration and is not installed")
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item):
+    return FACTORIES
