@@ -76,10 +76,10 @@ stubtest: $(VENV)/.have-check build
 check: lint types stubtest unit
 
 coverage: $(VENV)/.have-check
-	@$(PY) tools/coverage_report.py
+	@$(PY) -m tools.coverage_report
 
 mutants: $(VENV)/.have-test
-	@$(PY) tools/mutants.py $(MUTANTS_ARGS)
+	@$(PY) -m tools.mutants $(MUTANTS_ARGS)
 
 generate: $(VENV)/.have-build
 	@for script in $(sort $(wildcard tools/generate*.py)); do echo "$$script"; $(PY) $$script || exit 1; done

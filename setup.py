@@ -2,7 +2,7 @@
 
 The environment chooses the flavour; a change of flavour rebuilds everything:
 ASYNCPG_CORE_DEBUG=1     Cython's checks and C's assertions on
-ASYNCPG_CORE_TRACE=1     lines that coverage can count; the C files then lie beside their sources, where it looks for them
+ASYNCPG_CORE_TRACE=1     lines that coverage can count; the C files then lie beside their sources, where it looks
 ASYNCPG_CORE_ANNOTATE=1  an HTML page per module in build/cython-release, yellow where Python's C API is called
 ASYNCPG_CORE_QUICK=1     compiled without optimization, for many builds of which each runs once
 """

@@ -13,7 +13,8 @@ from tests.support.skip_watch import SkipWatch
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # What counts mutants and lines wants the same examples each time, and few of them.
-settings.register_profile("repeatable", settings.get_profile("default"), derandomize=True, max_examples=25, database=None)
+settings.register_profile("repeatable", settings.get_profile("default"), derandomize=True, max_examples=25,
+                          database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 WATCH = pytest.StashKey[SkipWatch]()
@@ -65,8 +66,8 @@ class Collect(logging.Handler):
 def quiet_loop(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """Fails a test in which the event loop's exception handler was called ("never retrieved", lost callbacks).
 
-    Both asyncio and uvloop report through the logger `asyncio`. A coroutine never awaited is a warning, and warnings are
-    errors (pyproject.toml).
+    Both asyncio and uvloop report through the logger `asyncio`. A coroutine never awaited is a warning, and warnings
+    are errors (pyproject.toml).
     """
     collect = Collect()
     logger = logging.getLogger("asyncio")
@@ -74,7 +75,8 @@ def quiet_loop(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     try:
         yield collect.messages
         if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
-            gc.collect()  # a task or future reports what nobody retrieved when it is freed: in this test, not a later one
+            # A task or future reports what nobody retrieved when it is freed: in this test, not in a later one.
+            gc.collect()
     finally:
         logger.removeHandler(collect)
     if collect.messages and request.node.get_closest_marker("expects_loop_errors") is None:

@@ -34,7 +34,7 @@ class Interpreter(NamedTuple):
 
 
 def choose(candidates: List[Interpreter]) -> Optional[Interpreter]:
-    """The candidate that lacks least: headers are harder to get than pip; among equals the first. None if all are old."""
+    """The candidate that lacks least, None if all are too old: headers are harder to get than pip."""
     able = [found for found in candidates if found.version >= MINIMUM]
     return max(able, key=lambda found: (found.headers, found.ensurepip), default=None)
 

@@ -24,7 +24,8 @@ def source_files() -> list[Path]:
         paths = [Path(line) for line in listed.stdout.splitlines()]
     else:
         paths = [path.relative_to(ROOT) for path in ROOT.rglob("*")
-                 if not NOT_COPIED.intersection(path.relative_to(ROOT).parts) and path.suffix not in (".so", ".pyd", ".o")]
+                 if not NOT_COPIED.intersection(path.relative_to(ROOT).parts)
+                 and path.suffix not in (".so", ".pyd", ".o")]
     return sorted(path for path in paths if (ROOT / path).is_file())
 
 

@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 # What Cython adds to its classes and modules; nobody is told to use it.
-ALLOWED = [r".*\.__reduce_cython__", r".*\.__setstate_cython__", r".*\.__test__", r".*\.__pyx_capi__", r".*\.__pyx_vtable__",
-           r".*\.__reduce__", r".*\.__setstate__"]
+ALLOWED = [r".*\.__reduce_cython__", r".*\.__setstate_cython__", r".*\.__test__", r".*\.__pyx_capi__",
+           r".*\.__pyx_vtable__", r".*\.__reduce__", r".*\.__setstate__"]
 
 
 def main() -> int:

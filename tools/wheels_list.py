@@ -1,7 +1,7 @@
 """Print the wheels that a release would have, by cibuildwheel's own reading of pyproject.toml; needs no docker.
 
-Fails if a platform or a Python that we promise is absent. cibuildwheel needs Python 3.11: with an older one this says so
-and succeeds, because the list is a matter of the configuration and not of the machine.
+Fails if a platform or a Python that we promise is absent. cibuildwheel needs Python 3.11: with an older one this says
+so and succeeds, because the list is a matter of the configuration and not of the machine.
 """
 import os
 import subprocess
@@ -12,12 +12,13 @@ PLATFORMS = {"linux": ["manylinux_x86_64", "musllinux_x86_64", "manylinux_aarch6
              "macos": ["macosx_x86_64", "macosx_arm64"],
              "windows": ["win_amd64", "win_arm64"]}
 PYTHONS = ("cp310", "cp311", "cp312", "cp313", "cp314", "cp314t", "cp315", "cp315t")
-NO_WHEEL = {"cp310-win_arm64"}
 
 
 def environment() -> str:
-    """A cached environment with cibuildwheel. Its newest release may ask for a certifi that is not published yet, so its
-    dependencies are those of the release before."""
+    """The Python of a cached environment with cibuildwheel.
+
+    That release asks for a certifi that is not published, so its dependencies are those of the release before.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     venv = os.path.join(base, "asyncpg-core", f"cibuildwheel-{VERSION}-{sys.version_info[0]}.{sys.version_info[1]}")
     python = os.path.join(venv, "bin", "python")
@@ -43,7 +44,7 @@ def main() -> int:
         print(f"{platform}: {len(listed)} wheels")
         print("\n".join(f"  {identifier}" for identifier in listed))
         absent += [wanted for suffix in suffixes for tag in PYTHONS
-                   if (wanted := f"{tag}-{suffix}") not in listed and wanted not in NO_WHEEL]
+                   if (wanted := f"{tag}-{suffix}") not in listed]
     for wanted in absent:
         print(f"absent: {wanted}", file=sys.stderr)
     return 1 if absent else 0

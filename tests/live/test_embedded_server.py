@@ -35,8 +35,10 @@ def test_restart_and_kill_keep_the_port_and_committed_rows():
 
 
 def test_server_ends_when_the_process_that_started_it_is_killed():
-    code = "import os\nfrom tests.support.cluster import Cluster\nc = Cluster().start()\nprint(c.pid, c.root_dir, flush=True)\ninput()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starter:
+    code = ("from tests.support.cluster import Cluster\n"
+            "own = Cluster().start()\nprint(own.pid, own.root_dir, flush=True)\ninput()")
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starter:
         pid, work_dir = starter.stdout.readline().split()
         starter.send_signal(signal.SIGKILL)
         starter.wait(10)

@@ -28,8 +28,8 @@ class Certificates:
 
 def make_certificates(directory: Path) -> Certificates | None:
     """Write a fresh set into `directory`; None if this machine has no way to make one."""
-    paths = Certificates(*(directory / name for name in ("ca.crt", "server.crt", "server.key", "client.crt", "client.key",
-                                                         "stranger.crt")))
+    names = ("ca.crt", "server.crt", "server.key", "client.crt", "client.key", "stranger.crt")
+    paths = Certificates(*(directory / name for name in names))
     if importlib.util.find_spec("cryptography") is not None:
         make_with_cryptography(paths)
     elif shutil.which("openssl"):
@@ -61,11 +61,13 @@ def make_with_cryptography(paths: Certificates) -> None:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False)
         if isinstance(extension, x509.BasicConstraints):
             # Python 3.13 verifies strictly and wants an authority to say what its key may do.
-            builder = builder.add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), True)
+            usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+            builder = builder.add_extension(usage, True)
         return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def private(key) -> bytes:
-        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                 serialization.NoEncryption())
 
     ca_key, server_key, client_key, stranger_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(4))
     authority = x509.BasicConstraints(ca=True, path_length=None)
@@ -89,13 +91,15 @@ def make_with_openssl(paths: Certificates, directory: Path) -> None:
     ca_key, stranger_key = directory / "ca.key", directory / "stranger.key"
     for key in (ca_key, stranger_key, paths.server_key, paths.client_key):
         new_key(key)
-    for name, key, certificate in (("test authority", ca_key, paths.authority), ("a stranger", stranger_key, paths.stranger)):
-        openssl("req", "-x509", "-new", "-sha256", "-key", key, "-subj", f"/CN={name}", "-days", "30", "-out", certificate,
-                "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    for name, key, certificate in (("test authority", ca_key, paths.authority),
+                                   ("a stranger", stranger_key, paths.stranger)):
+        openssl("req", "-x509", "-new", "-sha256", "-key", key, "-subj", f"/CN={name}", "-days", "30",
+                "-out", certificate, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     for name, alternative, key, certificate in (("localhost", SERVER_NAMES, paths.server_key, paths.server),
                                                 (CLIENT_NAME, f"DNS:{CLIENT_NAME}", paths.client_key, paths.client)):
         request, extensions = certificate.with_suffix(".csr"), certificate.with_suffix(".ext")
-        extensions.write_text(f"subjectAltName={alternative}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+        extensions.write_text(f"subjectAltName={alternative}\nsubjectKeyIdentifier=hash\n"
+                              "authorityKeyIdentifier=keyid\n")
         openssl("req", "-new", "-sha256", "-key", key, "-subj", f"/CN={name}", "-out", request)
         openssl("x509", "-req", "-sha256", "-in", request, "-CA", paths.authority, "-CAkey", ca_key, "-CAcreateserial",
                 "-days", "30", "-extfile", extensions, "-out", certificate)

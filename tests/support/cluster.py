@@ -121,7 +121,8 @@ class Cluster:
         if self.process is None:
             return
         process, self.process = self.process, None
-        for sig, seconds in ((signal.SIGQUIT if immediate else signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+        first = signal.SIGQUIT if immediate else signal.SIGINT
+        for sig, seconds in ((first, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
             if process.poll() is None:
                 process.send_signal(sig)
             try:
@@ -137,7 +138,7 @@ class Cluster:
         self.start()
 
     def kill9(self) -> None:
-        """Kill the server's main process as an out-of-memory killer would; its backends notice and end by themselves."""
+        """Kill the main process as an out-of-memory killer would; its backends notice and end by themselves."""
         assert self.process is not None
         process, self.process = self.process, None
         process.kill()
@@ -197,7 +198,8 @@ class Cluster:
             tcp: bool | None = None) -> str:
         """A URI for `user`, over the unix socket for the superuser and over TCP for the others unless `tcp` says.
 
-        `tls` is an sslmode; True means verify-full with this cluster's authority, False means disable, None says nothing.
+        `tls` is an sslmode; True means verify-full with this cluster's authority, False means disable, None says
+        nothing.
         """
         query: dict[str, str] = {}
         if tcp is None:
@@ -240,8 +242,8 @@ class Cluster:
         self.bin_dir = self.reachable(bin_dir)
         self.socket_dir.mkdir(mode=0o700)
         self.give_to_server(self.root_dir, self.socket_dir)
-        self.run_program("initdb", "-D", str(self.data_dir), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-locale",
-                         "--no-sync")
+        self.run_program("initdb", "-D", str(self.data_dir), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8",
+                         "--no-locale", "--no-sync")
         self.port = free_port()
         self.make_tls()
         self.write_configuration()
@@ -268,8 +270,8 @@ class Cluster:
             return
         self.give_to_server(directory, certificates.server, certificates.server_key, certificates.authority)
         # A server built without TLS refuses the setting itself.
-        asked = subprocess.run([*self.prefix(), self.program("postgres"), "-C", "ssl", "-c", "ssl=on", "-D", self.data_dir],
-                               capture_output=True, **self.child_options())
+        command = [*self.prefix(), self.program("postgres"), "-C", "ssl", "-c", "ssl=on", "-D", self.data_dir]
+        asked = subprocess.run(command, capture_output=True, **self.child_options())
         if asked.returncode == 0:
             self.certificates = certificates
 
@@ -286,7 +288,8 @@ class Cluster:
                 hba.append(f"{kind} all {user} 127.0.0.1/32 {method}")
         if self.certificates is not None:
             settings |= {"ssl": "on", "ssl_cert_file": str(self.certificates.server),
-                         "ssl_key_file": str(self.certificates.server_key), "ssl_ca_file": str(self.certificates.authority)}
+                         "ssl_key_file": str(self.certificates.server_key),
+                         "ssl_ca_file": str(self.certificates.authority)}
         settings |= self.settings
         with open(self.data_dir / "postgresql.conf", "a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
@@ -307,9 +310,9 @@ class Cluster:
         deadline = time.monotonic() + START_SECONDS
         while True:
             with open(self.log_path, "ab") as log:
-                self.process = subprocess.Popen([*self.prefix(), self.program("postgres"), "-D", self.data_dir], stdout=log,
-                                                stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                                                **self.child_options())
+                self.process = subprocess.Popen([*self.prefix(), self.program("postgres"), "-D", self.data_dir],
+                                                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                start_new_session=True, **self.child_options())
             if self.watcher is not None and self.watcher.stdin is not None:
                 self.watcher.stdin.write(f"{self.process.pid}\n")
                 self.watcher.stdin.flush()
@@ -339,16 +342,17 @@ class Cluster:
         return str(self.bin_dir / name)
 
     def run_program(self, name: str, *args: str) -> str:
-        done = subprocess.run([*self.prefix(), self.program(name), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, **self.child_options())
+        done = subprocess.run([*self.prefix(), self.program(name), *args], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, **self.child_options())
         if done.returncode:
             raise RuntimeError(f"{name} ended with {done.returncode}: {done.stdout}")
         return done.stdout
 
     def prefix(self) -> list[str]:
         """What makes a user without a name in the passwd file (containers have them) acceptable to initdb."""
-        unnamed = not self.account and not has_name(os.geteuid())
-        return ["unshare", "--user", "--map-user=65534", "--map-group=65534"] if unnamed and shutil.which("unshare") else []
+        if self.account or has_name(os.geteuid()) or not shutil.which("unshare"):
+            return []
+        return ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
 
     def child_options(self) -> dict[str, object]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}

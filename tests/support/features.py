@@ -9,11 +9,10 @@ Rows = list[tuple[str | None, ...]]
 
 # name of the feature -> the words of pg_config's CONFIGURE line
 BUILT_WITH = {"icu": "--with-icu", "xml": "--with-libxml", "gss": "--with-gssapi", "jit": "--with-llvm"}
-EXTENSIONS = ("hstore", "citext", "ltree", "pg_trgm", "pgcrypto", "pg_stat_statements", "postgres_fdw", "dblink", "uuid-ossp",
-              "intarray", "tablefunc", "cube", "vector", "postgis")
-PINNED_SERVER_HAS = frozenset({"embedded server", "tls", "scram-plus", "icu", "xml", "hstore", "citext", "ltree", "pg_trgm",
-                               "pgcrypto", "pg_stat_statements", "postgres_fdw", "dblink", "uuid-ossp", "intarray",
-                               "tablefunc", "cube"})
+CONTRIB = ("hstore", "citext", "ltree", "pg_trgm", "pgcrypto", "pg_stat_statements", "postgres_fdw", "dblink",
+           "uuid-ossp", "intarray", "tablefunc", "cube")
+EXTENSIONS = (*CONTRIB, "vector", "postgis")
+PINNED_SERVER_HAS = frozenset({"embedded server", "tls", "scram-plus", "icu", "xml", *CONTRIB})
 REASON = "missing feature: "
 
 

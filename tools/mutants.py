@@ -1,0 +1,318 @@
+"""How many one-token changes of the protocol core do the unit tests catch?
+
+    python tools/mutants.py [--count 200] [--seed 1] [--workers 2] [--only GLOB]
+
+The candidates of all subject files are shuffled by the seed and tried in that order until `count` of them have
+compiled. Each is applied in a scratch copy, what depends on it is built again without optimization, and the unit tests
+run, those first that name the module. A failure, a crash or a hang is a catch. What is left of a run is kept in the cache under a
+hash of the sources and tests, so an interrupted run goes on where it stopped. Exit status 0 if at least 90 % are
+caught.
+"""
+import argparse
+import concurrent.futures
+import fnmatch
+import hashlib
+import json
+import os
+import queue
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tools.scratch import ROOT, cache_dir, environment, fresh_copy, source_files
+
+SUBJECTS = ("pgproto/wire.*", "pgproto/read_buffer.*", "pgproto/write_buffer.*", "pgproto/messages/*", "pgproto/owed.*",
+            "pgproto/operations/*", "pgproto/frontend.*", "pgproto/record.*")
+SUFFIXES = (".pyx", ".pxd", ".py", ".c", ".h")
+BAR = 0.90
+MEMORY_BYTES = 6 << 30
+
+SWAPS = {
+    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+": "-", "-": "+", "+=": "-=", "-=": "+=",
+    "<<": ">>", ">>": "<<", "|": "&", "&": "|", "&&": "||", "||": "&&", "|=": "&=", "&=": "|=",
+    "and": "or", "or": "and", "True": "False", "False": "True", "is": "is not", "is not": "is", "not in": "in",
+    "break": "continue", "continue": "break", "not": "", "!": "",
+}
+OPERATORS = ("<<=", ">>=", "->", "...", "<<", ">>", "<=", ">=", "==", "!=", "+=", "-=", "|=", "&=", "&&", "||", "++",
+             "--", *"+-*/%<>=&|^~!?:;,.()[]{}@\\#$`")
+PYTHON_TOKEN = re.compile(
+    r"(?P<skip>#[^\n]*|[rRbBuUfFcC]{0,2}(?:\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')|\s+)"
+    r"|(?P<word>is\s+not\b|not\s+in\b|[A-Za-z_]\w*)|(?P<number>0[xX][0-9a-fA-F_]+|\d[\d_]*(?:\.\d+)?)"
+    r"|(?P<operator>" + "|".join(map(re.escape, OPERATORS)) + r"|.)", re.DOTALL)
+C_TOKEN = re.compile(
+    r"(?P<skip>//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|\#[^\n]*(?:\\\n[^\n]*)*|\s+)"
+    r"|(?P<word>[A-Za-z_]\w*)|(?P<number>0[xX][0-9a-fA-F]+[uUlL]*|\d+[uUlL]*)"
+    r"|(?P<operator>" + "|".join(map(re.escape, OPERATORS)) + r"|.)", re.DOTALL)
+# Lines that say what exists and not what happens: a change there breaks the compilation or nothing. A condition on the
+# kind of build or on likelihood is of that sort, too.
+DECLARATION = re.compile(r"\s*(from\b|import\b|cimport\b|include\b|@|__all__|cdef extern|ctypedef|"
+                         r"static PyTypeObject|\.tp_|raise AssertionError|assert\b|if TYPE_CHECKING|PyDoc_STRVAR)")
+
+
+class Mutant(NamedTuple):
+    path: str
+    offset: int
+    old: str
+    new: str
+    line: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.path}:{self.offset}:{self.old}:{self.new}"
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: `{self.old}` -> `{self.new or '(nothing)'}`"
+
+
+def number_plus_one(text: str) -> str | None:
+    digits = re.fullmatch(r"(0[xX][0-9a-fA-F_]+|\d[\d_]*)([uUlL]*)", text)
+    if digits is None:
+        return None
+    value = int(digits[1], 0) if not re.fullmatch(r"0\d+", digits[1]) else None
+    return None if value is None else f"{value + 1}{digits[2]}"
+
+
+def mutants_of(path: str, text: str) -> list[Mutant]:
+    """Every one-token change of a file that is likely to compile, in the order of the text."""
+    is_c = path.endswith((".c", ".h"))
+    found = []
+    for token in (C_TOKEN if is_c else PYTHON_TOKEN).finditer(text):
+        if token.lastgroup == "skip":
+            continue
+        old, start, end = token[0], token.start(), token.end()
+        line_start = text.rfind("\n", 0, start) + 1
+        line_end = text.find("\n", start)
+        before, after = text[line_start:start], text[end:line_end if line_end >= 0 else len(text)]
+        if DECLARATION.match(before + old):
+            continue
+        new = number_plus_one(old) if token.lastgroup == "number" else SWAPS.get(re.sub(r"\s+", " ", old))
+        if new is None or not is_likely(token.lastgroup or "", old, before, after, is_c=is_c):
+            continue
+        # Beside `except -1` a returned 0 says "no exception", and so does 1.
+        if (before.strip(), old, after.strip()) == ("return", "0", "") and "except -1" in enclosing_head(text, start):
+            continue
+        found.append(Mutant(path, start, old, new, text.count("\n", 0, start) + 1))
+    return found
+
+
+def is_likely(kind: str, old: str, before: str, after: str, *, is_c: bool) -> bool:
+    """Whether the token is in a place where the changed text means something else and compiles."""
+    if kind == "number":
+        # `except -1` is a declaration, and so is an array's size.
+        if re.search(r"except\s*\??\s*-?\s*$", before) or re.match(r"\s*(cdef|static|char|uint8_t)\b[^=(]*\[$", before):
+            return False
+        return not is_size(old)
+    if kind == "operator" and old != "!":
+        # A binary operator has spaces on both sides in this project; what has none is a cast, a pointer or a sign.
+        if not (before.endswith(" ") or not before.strip()) or not after.startswith((" ", "\n")):
+            return False
+        if old == "&" and not is_c and not before.strip():
+            return False
+        # `static PyObject * name(` and default arguments of pointer type
+        return not re.search(r"(\bexcept|\bnoexcept)\s*\??\s*$", before)
+    if old == "!":
+        return is_c and not after.startswith("=")
+    if old in ("is", "is not", "not", "not in") and is_c:
+        return False
+    if old in ("and", "or", "True", "False") and is_c:
+        return False
+    return not (old == "not" and re.search(r"\bis\s*$", before))
+
+
+def enclosing_head(text: str, at: int) -> str:
+    """The line that opens the function around a place, as far as the last line that begins one tells."""
+    heads = re.findall(r"^\s*(?:cdef|cpdef|def)\b[^\n]*:\s*$", text[:at], re.MULTILINE)
+    return heads[-1] if heads else ""
+
+
+def is_size(text: str) -> bool:
+    """Whether a number is a size in KiB: those of buffers are tuning, one more makes no difference to anybody."""
+    return text.isdigit() and int(text) >= 1024 and int(text) % 1024 == 0
+
+
+def subject_files(only: str) -> list[str]:
+    names = [path.as_posix() for path in source_files()]
+    return [name for name in names if name.endswith(SUFFIXES) and fnmatch.fnmatch(name, only)
+            and any(fnmatch.fnmatch(name, pattern) for pattern in SUBJECTS) and not name.endswith("__init__.py")]
+
+
+def candidates(only: str, seed: int) -> list[Mutant]:
+    every = [mutant for name in subject_files(only) for mutant in mutants_of(name, (ROOT / name).read_text())]
+    random.Random(seed).shuffle(every)
+    return every
+
+
+def state_hash() -> str:
+    """Of everything that a result depends on: sources, build and unit tests."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in source_files():
+        if path.parts[0] in ("pgproto", "asyncpg_core", "tests", "setup.py") and "live" not in path.parts:
+            digest.update(f"{path}\0".encode() + (ROOT / path).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def relevant_first(tree: Path, subject: str) -> list[str]:
+    """The unit tests, those that name the subject's module first, the short ones before the long ones."""
+    module = Path(subject).stem
+    files = sorted((tree / "tests" / "unit").rglob("test_*.py"), key=lambda path: (path.stat().st_size, path))
+
+    def rank(path: Path) -> int:
+        text = path.read_text()
+        return 0 if module in path.stem else 1 if re.search(rf"\b{module}\b", text) else 2
+
+    return [str(path.relative_to(tree)) for path in sorted(files, key=rank)]
+
+
+class Workshop:
+    """A base that is built once and copies of it in which mutants live; each copy serves one mutant at a time."""
+
+    def __init__(self, place: Path, workers: int) -> None:
+        self.base = place / "base"
+        self.trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        self.environ = environment(ASYNCPG_CORE_QUICK="1", HYPOTHESIS_PROFILE="repeatable", PYTHONDONTWRITEBYTECODE="1",
+                                   PYTHONFAULTHANDLER="")
+        print(f"mutants: building the base in {self.base}", flush=True)
+        fresh_copy(self.base)
+        built = self.build(self.base, jobs=workers)
+        if built.returncode:
+            raise SystemExit(f"the unchanged sources do not build:\n{built.stdout}")
+        started = time.monotonic()
+        if self.fails(self.base, "tests", timeout_seconds=600):
+            raise SystemExit(f"the unit tests fail on the unchanged sources; run them in {self.base}")
+        self.timeout_seconds = 20 + 4 * (time.monotonic() - started)
+        for number in range(workers):
+            tree = place / f"tree-{number}"
+            shutil.rmtree(tree, ignore_errors=True)
+            shutil.copytree(self.base, tree, symlinks=True)
+            self.trees.put(tree)
+
+    def build(self, tree: Path, jobs: int) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace", f"--parallel={jobs}"]
+        return subprocess.run(command, cwd=tree, env=self.environ, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+
+    def fails(self, tree: Path, subject: str, timeout_seconds: float) -> bool:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no",
+                   *relevant_first(tree, subject)]
+        with subprocess.Popen(command, cwd=tree, env=self.environ | {"PYTHONPATH": str(tree)},
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                              preexec_fn=limit_memory) as tests:
+            try:
+                return tests.wait(timeout_seconds) != 0
+            except subprocess.TimeoutExpired:
+                os.killpg(tests.pid, signal.SIGKILL)
+                return True
+
+    def try_one(self, mutant: Mutant) -> str:
+        """`caught`, `survived` or `invalid` (does not compile)."""
+        tree = self.trees.get()
+        try:
+            path = tree / mutant.path
+            text = path.read_text()
+            path.write_text(text[:mutant.offset] + mutant.new + text[mutant.offset + len(mutant.old):])
+            if not mutant.path.endswith(".py") and self.build(tree, jobs=1).returncode:
+                return "invalid"
+            if mutant.path.endswith(".py") and not compiles(path):
+                return "invalid"
+            return "caught" if self.fails(tree, mutant.path, self.timeout_seconds) else "survived"
+        finally:
+            self.restore(tree)
+            self.trees.put(tree)
+
+    def restore(self, tree: Path) -> None:
+        """Give every changed file, source or built, the base's content and time; delete what the base has not."""
+        def age(path: Path) -> tuple[int, int]:
+            return path.stat().st_mtime_ns, path.stat().st_size
+
+        base = {path.relative_to(self.base): age(path) for path in self.base.rglob("*") if path.is_file()}
+        for path in [path for path in tree.rglob("*") if path.is_file()]:
+            if path.relative_to(tree) not in base:
+                path.unlink()
+        for name, wanted in base.items():
+            copy = tree / name
+            if not copy.exists() or age(copy) != wanted:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(self.base / name, copy)
+
+
+def limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def compiles(path: Path) -> bool:
+    try:
+        compile(path.read_text(), str(path), "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def next_batch(count: int, mutants: list[Mutant], known: dict[str, str]) -> list[Mutant]:
+    """The mutants to try now: as many as are lacking to `count` valid ones, in order; empty at the end."""
+    valid = 0
+    for at, mutant in enumerate(mutants):
+        if valid == count:
+            return []
+        if mutant.key not in known:
+            return [later for later in mutants[at:at + count - valid] if later.key not in known]
+        valid += known[mutant.key] != "invalid"
+    return []
+
+
+def run_until(count: int, mutants: list[Mutant], known: dict[str, str], place: Path, workers: int,
+              results: Path) -> None:
+    """Try mutants in order, `workers` at a time, until the first `count` valid ones of the order are known."""
+    workshop = None
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        while batch := next_batch(count, mutants, known):
+            workshop = workshop or Workshop(place, workers)
+            for mutant, outcome in zip(batch, pool.map(workshop.try_one, batch), strict=True):
+                known[mutant.key] = outcome
+                with open(results, "a") as file:
+                    file.write(json.dumps({"key": mutant.key, "outcome": outcome}) + "\n")
+                valid = sum(seen != "invalid" for seen in known.values())
+                print(f"[{valid:3}/{count} {time.monotonic() - started:5.0f} s] {outcome:8} {mutant}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument("--only", default="*", help="a glob over the subject files")
+    options = parser.parse_args()
+    mutants = candidates(options.only, options.seed)
+    if not mutants:
+        raise SystemExit("no subject files")
+    place = cache_dir("mutants")
+    results = place / f"results-{state_hash()}.jsonl"
+    known = {}
+    if results.exists():
+        known = {entry["key"]: entry["outcome"] for entry in map(json.loads, results.read_text().splitlines())}
+    print(f"mutants: {len(mutants)} candidates in {len({m.path for m in mutants})} files, {len(known)} outcomes known",
+          flush=True)
+    run_until(options.count, mutants, known, place, options.workers, results)
+    return report(options.count, mutants, known)
+
+
+def report(count: int, mutants: list[Mutant], known: dict[str, str]) -> int:
+    valid = [mutant for mutant in mutants if known.get(mutant.key) in ("caught", "survived")][:count]
+    survivors = sorted(mutant for mutant in valid if known[mutant.key] == "survived")
+    print("\nsurvivors:" if survivors else "\nno survivors")
+    for mutant in survivors:
+        print(f"  {mutant}")
+    caught = len(valid) - len(survivors)
+    print(f"{caught} of {len(valid)} caught ({caught / max(1, len(valid)):.1%}); the bar is {BAR:.0%}")
+    return 0 if valid and caught >= BAR * len(valid) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
