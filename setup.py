@@ -34,7 +34,7 @@ if trace:
 if sys.platform == "win32":
     flags = ["/O2" if flavour == "release" else "/Od"]
 else:
-    flags = {"release": ["-O2", "-g1"], "debug": ["-O1", "-g", "-UNDEBUG"], "trace": ["-O0", "-g0"],
+    flags = {"release": ["-O2", "-g1"], "debug": ["-O1", "-g", "-UNDEBUG", "-ftrapv"], "trace": ["-O0", "-g0"],
              "quick": ["-O0", "-g0"]}[flavour] + ["-fvisibility=hidden"]
 
 
@@ -81,7 +81,8 @@ directives = {
     "boundscheck": debug,
     "wraparound": debug,
     "nonecheck": debug,
-    "overflowcheck": debug,
+    # Cython's check takes the difference of two pointers for one of integers; -ftrapv below has no such doubt.
+    "overflowcheck": False,
     "cdivision": not debug,
     "initializedcheck": debug,
     "embedsignature": True,

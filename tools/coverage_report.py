@@ -16,6 +16,7 @@ def main() -> int:
     # Cython's plugin gets its lines from the C tracer alone; 3.14 would choose sys.monitoring.
     traced = environment(COVERAGE_CORE="ctrace", HYPOTHESIS_PROFILE="repeatable", PYTHONPATH=str(tree))
     tests = subprocess.run([sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                            "-p", "tools.import_extensions",
                             "tests/unit", *sys.argv[1:]], cwd=tree, env=traced)
     if tests.returncode:
         return tests.returncode

