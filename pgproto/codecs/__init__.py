@@ -8,8 +8,10 @@ from pgproto.codecs import (
     floats,
     integers,
     json,
+    numeric,
     text,
+    uuid,
     void,
 )
 
-__all__ = ["boolean", "bytea", "floats", "integers", "json", "text", "void"]
+__all__ = ["boolean", "bytea", "floats", "integers", "json", "numeric", "text", "uuid", "void"]

@@ -1,0 +1,22 @@
+# What arrays of both formats share: which Python values are arrays, and the check that they are rectangular.
+
+from pgproto.codecs.codec cimport Codec
+
+cdef enum:
+    DIMENSIONS_MAX = 6      # the server's MAXDIM
+
+# Where an encoder or decoder is: the lengths found on the first way down, and the index at each depth.
+cdef struct Shape:
+    int ndim                # 0 until the first element is reached
+    bint has_null
+    Py_ssize_t lengths[6]
+    Py_ssize_t path[6]
+    int depth               # how much of `path` is meant
+
+
+cdef tuple items_of(object value)
+cdef bint is_array(object value) except -1
+cdef bint is_inner_array(object value) except -1
+cdef int enter(Shape *shape, tuple items, int depth) except -1
+cdef int check_element(object item) except -1
+cdef object element_error(Shape *shape, object error)

@@ -1,0 +1,94 @@
+"""What arrays of both formats share: which Python values are arrays, and the check that they are rectangular.
+
+An array is anything that has a length and can be iterated, but for strings, buffers and mappings. Inside an array a
+tuple is an element (a composite value), so only non-tuples nest. Every level is copied to a tuple before it is read:
+an encoder may run the caller's code, which may change the container.
+"""
+from collections.abc import Iterable, Mapping, Sized
+
+from cpython.bool cimport PyBool_Check
+from cpython.bytearray cimport PyByteArray_Check
+from cpython.bytes cimport PyBytes_Check
+from cpython.float cimport PyFloat_Check
+from cpython.list cimport PyList_AsTuple, PyList_CheckExact
+from cpython.long cimport PyLong_Check
+from cpython.memoryview cimport PyMemoryView_Check
+from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact
+from cpython.unicode cimport PyUnicode_Check
+
+from pgproto.errors import MalformedBody, OutOfRange
+
+
+cdef bint is_array(object value) except -1:
+    if PyList_CheckExact(value):
+        return True
+    if (value is None or PyLong_Check(value) or PyUnicode_Check(value) or PyFloat_Check(value) or PyBool_Check(value)
+            or PyBytes_Check(value) or PyByteArray_Check(value) or PyMemoryView_Check(value)):
+        return False
+    if PyTuple_Check(value):
+        return True
+    # What has keys is a composite value by name: a Mapping, or a Record.
+    return (isinstance(value, Sized) and isinstance(value, Iterable) and not isinstance(value, Mapping)
+            and not hasattr(value, "keys"))
+
+
+cdef bint is_inner_array(object value) except -1:
+    return not PyTuple_Check(value) and is_array(value)
+
+
+cdef tuple items_of(object value):
+    """The items of an array as they are now; ValueError if there are not as many as its length says."""
+    if PyList_CheckExact(value):
+        return PyList_AsTuple(value)
+    if PyTuple_CheckExact(value):
+        return value
+    cdef Py_ssize_t n = len(value)
+    cdef list items = []
+    for item in value:
+        if len(items) == n:
+            raise ValueError(f"{type(value).__name__} has a length of {n} but gives more items")
+        items.append(item)
+    if len(items) != n:
+        raise ValueError(f"{type(value).__name__} has a length of {n} but gives {len(items)} items")
+    return tuple(items)
+
+
+cdef int enter(Shape *shape, tuple items, int depth) except -1:
+    """Take up or check the length of one level; on the first way down, say whether the next level holds the elements."""
+    cdef Py_ssize_t n = len(items)
+    if shape.ndim:
+        if shape.lengths[depth] != n:
+            raise ValueError(f"non-homogeneous array: {shape.lengths[depth]} items were expected{place(shape, depth)}, "
+                             f"got {n}")
+        return 0
+    shape.lengths[depth] = n
+    if n == 0 or not is_inner_array(items[0]):
+        shape.ndim = depth + 1
+    elif depth + 1 == DIMENSIONS_MAX:
+        raise ValueError(f"too many array dimensions: {DIMENSIONS_MAX} are the limit")
+    return 0
+
+
+cdef int check_element(object item) except -1:
+    """Refuse an array where an element is due."""
+    if PyLong_Check(item) or PyUnicode_Check(item) or PyFloat_Check(item):
+        return 0
+    if is_inner_array(item):
+        raise ValueError(f"non-homogeneous array: an element was expected, got {type(item).__name__}")
+    return 0
+
+
+cdef str place(Shape *shape, int depth):
+    cdef int i
+    return " at index " + "".join([f"[{shape.path[i]}]" for i in range(depth)]) if depth else ""
+
+
+cdef object element_error(Shape *shape, object error):
+    """What to raise for the error of one element: the same kind, its text naming the element's index."""
+    cdef int i
+    indexes = [shape.path[i] for i in range(shape.depth)]
+    path = str(indexes[0]) if len(indexes) == 1 else "".join([f"[{at}]" for at in indexes])
+    for kind in (MalformedBody, OutOfRange, OverflowError, TypeError):
+        if isinstance(error, kind):
+            return kind(f"invalid array element at index {path}: {error}")
+    return ValueError(f"invalid array element at index {path}: {error}")

@@ -1,0 +1,8 @@
+# Arrays of any element, in the binary format.
+
+from libc.stdint cimport uint32_t
+
+from pgproto.codecs.codec cimport Codec
+
+cdef Codec new_array(uint32_t oid, Codec element, str schema=*)
+cdef int set_array_formats(Codec codec) except -1

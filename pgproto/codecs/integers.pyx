@@ -1,0 +1,201 @@
+"""int2, int4, int8 and the unsigned oid, xid, cid, xid8 as int.
+
+Whole numbers of other types are taken (numpy's, Decimal('5'), 5.0); a fraction is refused, never cut.
+"""
+from numbers import Number
+
+from cpython.long cimport (
+    PyLong_AsLongLongAndOverflow, PyLong_AsUnsignedLongLong, PyLong_Check, PyLong_FromLongLong,
+    PyLong_FromUnsignedLongLong,
+)
+from cpython.number cimport PyNumber_Index
+from cpython.object cimport PyObject_Str
+from libc.stdint cimport int16_t, int32_t, uint32_t
+
+from pgproto.codecs.codec cimport BINARY, TEXT, Codec
+from pgproto.codecs.registry cimport register
+from pgproto.codecs.scan cimport refused, skip, take_digits
+from pgproto.oids cimport OID_CID, OID_INT2, OID_INT4, OID_INT8, OID_OID, OID_XID, OID_XID8
+from pgproto.wire cimport Slice, take_end, take_int16, take_int32, take_int64, take_uint32
+from pgproto.write_buffer cimport WriteBuffer
+
+
+cdef enum:
+    INT16_LOW = -0x8000
+    INT16_HIGH = 0x7FFF
+
+cdef int64_t INT32_LOW = -0x80000000LL
+cdef int64_t INT32_HIGH = 0x7FFFFFFFLL
+cdef int64_t INT64_LOW = <int64_t>0x8000000000000000ULL
+cdef int64_t INT64_HIGH = 0x7FFFFFFFFFFFFFFFLL
+cdef uint64_t UINT32_HIGH = 0xFFFFFFFFULL
+cdef uint64_t UINT64_HIGH = 0xFFFFFFFFFFFFFFFFULL
+
+
+cdef object whole_of(object value):
+    """The int that a value stands for: its __index__, or its __int__ if it has no fraction."""
+    if hasattr(value, "__index__"):
+        return PyNumber_Index(value)
+    if not hasattr(value, "__int__"):
+        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+    whole = int(value)
+    if isinstance(value, Number) and whole != value:
+        raise ValueError(f"a whole number was expected, got {value!r}")
+    return whole
+
+
+cdef int64_t int64_of(object value, int64_t low, int64_t high, str name) except? -1:
+    cdef int overflow = 0
+    cdef int64_t number
+    if not PyLong_Check(value):
+        value = whole_of(value)
+    number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if overflow or number < low or number > high:
+        raise OverflowError(f"value out of {name} range")
+    return number
+
+
+cdef uint64_t uint64_of(object value, uint64_t high, str name) except? 0xFFFFFFFFFFFFFFFF:
+    cdef uint64_t number
+    if not PyLong_Check(value):
+        value = whole_of(value)
+    try:
+        number = PyLong_AsUnsignedLongLong(value)
+    except OverflowError:
+        raise OverflowError(f"value out of {name} range") from None
+    if number > high:
+        raise OverflowError(f"value out of {name} range")
+    return number
+
+
+cdef int int2_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return out.put_int16(<int16_t>int64_of(value, INT16_LOW, INT16_HIGH, "int16"))
+
+
+cdef int int4_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return out.put_int32(<int32_t>int64_of(value, INT32_LOW, INT32_HIGH, "int32"))
+
+
+cdef int int8_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return out.put_int64(int64_of(value, INT64_LOW, INT64_HIGH, "int64"))
+
+
+cdef int uint4_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return out.put_int32(<int32_t><uint32_t>uint64_of(value, UINT32_HIGH, "uint32"))
+
+
+cdef int uint8_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return out.put_int64(<int64_t>uint64_of(value, UINT64_HIGH, "uint64"))
+
+
+cdef object int2_decode(Codec codec, Slice body):
+    cdef int16_t number = take_int16(&body)
+    take_end(&body)
+    return number
+
+
+cdef object int4_decode(Codec codec, Slice body):
+    cdef int32_t number = take_int32(&body)
+    take_end(&body)
+    return number
+
+
+cdef object int8_decode(Codec codec, Slice body):
+    cdef int64_t number = take_int64(&body)
+    take_end(&body)
+    return number
+
+
+cdef object uint4_decode(Codec codec, Slice body):
+    cdef uint32_t number = take_uint32(&body)
+    take_end(&body)
+    return number
+
+
+cdef object uint8_decode(Codec codec, Slice body):
+    cdef uint64_t number = <uint64_t>take_int64(&body)
+    take_end(&body)
+    return number
+
+
+cdef int put_decimal(WriteBuffer out, object number) except -1:
+    return out.put_text(PyObject_Str(number))
+
+
+cdef int int2_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return put_decimal(out, int64_of(value, INT16_LOW, INT16_HIGH, "int16"))
+
+
+cdef int int4_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return put_decimal(out, int64_of(value, INT32_LOW, INT32_HIGH, "int32"))
+
+
+cdef int int8_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return put_decimal(out, int64_of(value, INT64_LOW, INT64_HIGH, "int64"))
+
+
+cdef int uint4_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return put_decimal(out, uint64_of(value, UINT32_HIGH, "uint32"))
+
+
+cdef int uint8_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return put_decimal(out, uint64_of(value, UINT64_HIGH, "uint64"))
+
+
+cdef object signed_text(Codec codec, Slice body, uint64_t high):
+    """The number that `body` spells; it lies in -high-1 .. high."""
+    cdef Slice rest = body
+    cdef int n = 0
+    cdef bint is_negative = skip(&rest, c"-")
+    cdef uint64_t number = take_digits(&rest, 20, &n)
+    if n == 0 or rest.n or number > high + is_negative:
+        raise refused(codec.name, "a whole number in its range", body)
+    return PyLong_FromLongLong(<int64_t>(0 - number) if is_negative else <int64_t>number)
+
+
+cdef object unsigned_text(Codec codec, Slice body, uint64_t high):
+    cdef Slice rest = body
+    cdef int n = 0
+    cdef uint64_t number = take_digits(&rest, 20, &n)
+    if n == 0 or rest.n or number > high:
+        raise refused(codec.name, "a whole number in its range", body)
+    return PyLong_FromUnsignedLongLong(number)
+
+
+cdef object int2_text_decode(Codec codec, Slice body):
+    return signed_text(codec, body, INT16_HIGH)
+
+
+cdef object int4_text_decode(Codec codec, Slice body):
+    return signed_text(codec, body, <uint64_t>INT32_HIGH)
+
+
+cdef object int8_text_decode(Codec codec, Slice body):
+    return signed_text(codec, body, <uint64_t>INT64_HIGH)
+
+
+cdef object uint4_text_decode(Codec codec, Slice body):
+    return unsigned_text(codec, body, UINT32_HIGH)
+
+
+cdef object uint8_text_decode(Codec codec, Slice body):
+    return unsigned_text(codec, body, UINT64_HIGH)
+
+
+cdef int register_all() except -1:
+    cdef uint32_t oid
+    register(OID_INT2, TEXT, int2_text_encode, int2_text_decode, True)
+    register(OID_INT2, BINARY, int2_encode, int2_decode, True)
+    register(OID_INT4, TEXT, int4_text_encode, int4_text_decode, True)
+    register(OID_INT4, BINARY, int4_encode, int4_decode, True)
+    register(OID_INT8, TEXT, int8_text_encode, int8_text_decode, True)
+    register(OID_INT8, BINARY, int8_encode, int8_decode, True)
+    for oid in (OID_OID, OID_XID, OID_CID):
+        register(oid, TEXT, uint4_text_encode, uint4_text_decode, True)
+        register(oid, BINARY, uint4_encode, uint4_decode, True)
+    register(OID_XID8, TEXT, uint8_text_encode, uint8_text_decode, True)
+    register(OID_XID8, BINARY, uint8_encode, uint8_decode, True)
+    return 0
+
+
+register_all()
