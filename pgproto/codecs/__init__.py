@@ -5,13 +5,31 @@ One file per family; it registers its codecs as it is imported, and importing th
 from pgproto.codecs import (
     boolean,
     bytea,
+    dates,
     floats,
     integers,
+    intervals,
     json,
     numeric,
     text,
+    times,
+    timestamps,
     uuid,
     void,
 )
 
-__all__ = ["boolean", "bytea", "floats", "integers", "json", "numeric", "text", "uuid", "void"]
+__all__ = [
+    "boolean",
+    "bytea",
+    "dates",
+    "floats",
+    "integers",
+    "intervals",
+    "json",
+    "numeric",
+    "text",
+    "times",
+    "timestamps",
+    "uuid",
+    "void",
+]

@@ -150,7 +150,7 @@ cdef object signed_text(Codec codec, Slice body, uint64_t high):
     cdef uint64_t number = take_digits(&rest, 20, &n)
     if n == 0 or rest.n or number > high + is_negative:
         raise refused(codec.name, "a whole number in its range", body)
-    return PyLong_FromLongLong(<int64_t>(0 - number) if is_negative else <int64_t>number)
+    return PyLong_FromLongLong(-1 - <int64_t>(number - 1) if is_negative and number else <int64_t>number)
 
 
 cdef object unsigned_text(Codec codec, Slice body, uint64_t high):

@@ -263,7 +263,7 @@ cdef int put_small(WriteBuffer out, int64_t value) except -1:
     """Put a whole number of 64 bits: at most five digits."""
     cdef int16_t digits[5]
     cdef int n = 0, weight, i
-    cdef uint64_t rest = <uint64_t>value if value >= 0 else 0 - <uint64_t>value
+    cdef uint64_t rest = <uint64_t>value if value >= 0 else <uint64_t>(-(value + 1)) + 1
     while rest:
         digits[n] = <int16_t>(rest % 10000)
         rest //= 10000

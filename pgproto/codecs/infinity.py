@@ -1,0 +1,75 @@
+"""The dates and times that PostgreSQL calls infinity and -infinity.
+
+Each is a date or datetime and equal to the last or first one that Python has, so code that compares and sorts goes on
+working; written back it is infinity again, while `date.max` itself is 9999-12-31. What arithmetic with one gives is
+an ordinary date or datetime.
+"""
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+from typing import Any
+
+__all__ = [
+    "DATE_INFINITY",
+    "DATE_NEGATIVE_INFINITY",
+    "DATETIMETZ_INFINITY",
+    "DATETIMETZ_NEGATIVE_INFINITY",
+    "DATETIME_INFINITY",
+    "DATETIME_NEGATIVE_INFINITY",
+    "InfiniteDate",
+    "InfiniteDatetime",
+]
+
+
+class InfiniteDate(date):
+    """A date after or before all others."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return date(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return "-infinity" if self.year == 1 else "infinity"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        return "DATE_NEGATIVE_INFINITY" if self.year == 1 else "DATE_INFINITY"
+
+    def __reduce_ex__(self, protocol: Any) -> str:
+        return self.__reduce__()
+
+
+class InfiniteDatetime(datetime):
+    """A moment after or before all others, aware for timestamptz."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return datetime(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return "-infinity" if self.year == 1 else "infinity"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        zone = "" if self.tzinfo is None else "TZ"
+        return f"DATETIME{zone}_NEGATIVE_INFINITY" if self.year == 1 else f"DATETIME{zone}_INFINITY"
+
+    def __reduce_ex__(self, protocol: Any) -> str:
+        return self.__reduce__()
+
+
+def _infinite_date(last: date) -> InfiniteDate:
+    return date.__new__(InfiniteDate, last.year, last.month, last.day)
+
+
+def _infinite_datetime(last: datetime, zone: timezone | None) -> InfiniteDatetime:
+    return datetime.__new__(InfiniteDatetime, last.year, last.month, last.day, last.hour, last.minute, last.second,
+                            last.microsecond, zone)
+
+
+DATE_INFINITY = _infinite_date(date.max)
+DATE_NEGATIVE_INFINITY = _infinite_date(date.min)
+DATETIME_INFINITY = _infinite_datetime(datetime.max, None)
+DATETIME_NEGATIVE_INFINITY = _infinite_datetime(datetime.min, None)
+DATETIMETZ_INFINITY = _infinite_datetime(datetime.max, timezone.utc)
+DATETIMETZ_NEGATIVE_INFINITY = _infinite_datetime(datetime.min, timezone.utc)

@@ -1,0 +1,192 @@
+"""timestamp as naive datetime, timestamptz as datetime in UTC: microseconds since 2000-01-01 in eight bytes.
+
+The ends of the range of eight bytes are infinity. A naive datetime or a date written to a timestamptz is taken in the
+time zone of this machine; an aware one is refused for a timestamp, since dropping its zone would change its meaning.
+"""
+from cpython.datetime cimport (
+    PyDate_Check, PyDateTime_Check, date_day, date_month, date_year, datetime_hour, datetime_microsecond,
+    datetime_minute, datetime_new, datetime_second, datetime_tzinfo, get_utc, import_datetime, timedelta_days,
+    timedelta_microseconds, timedelta_seconds,
+)
+from libc.stdint cimport int64_t
+
+from pgproto.codecs.calendar cimport (
+    DAY_FIRST, DAY_LAST, FINITE, INFINITE, Civil, Clock, Infinity, civil_of, clock_text, date_text, days_of,
+    floor_quotient, infinity_of, microseconds_per_day, take_clock, take_date, take_era, take_infinity,
+)
+from pgproto.codecs.codec cimport BINARY, TEXT, Codec
+from pgproto.codecs.registry cimport register
+from pgproto.codecs.scan cimport refused, shown, skip
+from pgproto.oids cimport OID_TIMESTAMP, OID_TIMESTAMPTZ
+from pgproto.wire cimport Slice, take_end, take_int64
+from pgproto.write_buffer cimport WriteBuffer
+
+from pgproto.codecs.infinity import (
+    DATETIME_INFINITY, DATETIME_NEGATIVE_INFINITY, DATETIMETZ_INFINITY, DATETIMETZ_NEGATIVE_INFINITY,
+)
+from pgproto.errors import OutOfRange
+
+import_datetime()
+
+cdef object last = DATETIME_INFINITY
+cdef object first = DATETIME_NEGATIVE_INFINITY
+cdef object last_utc = DATETIMETZ_INFINITY
+cdef object first_utc = DATETIMETZ_NEGATIVE_INFINITY
+cdef object utc = get_utc()
+
+cdef int64_t MOMENT_INFINITE = 0x7FFFFFFFFFFFFFFFLL
+cdef int64_t MOMENT_MINUS_INFINITE = <int64_t>0x8000000000000000ULL
+
+
+cdef object datetime_of(Codec codec, int64_t moment, object zone):
+    cdef int64_t day = floor_quotient(moment, 86400000000LL)
+    cdef int64_t rest = moment - day * 86400000000LL
+    cdef Civil civil
+    cdef int seconds, microseconds
+    if not DAY_FIRST <= day <= DAY_LAST:
+        raise OutOfRange(f"{codec.name} {date_text(day)} {clock_text(rest)} is outside what Python's datetime can hold "
+                         "(years 1 to 9999)")
+    civil = civil_of(day)
+    seconds = <int>(rest // 1000000)
+    microseconds = <int>(rest - <int64_t>seconds * 1000000)
+    return datetime_new(<int>civil.year, civil.month, civil.day, seconds // 3600, seconds // 60 % 60, seconds % 60,
+                        microseconds, zone)
+
+
+cdef int64_t wall_clock(object value) noexcept:
+    """Microseconds since 2000-01-01 00:00 on the clock that a datetime or date shows."""
+    cdef int64_t moment = days_of(date_year(value), date_month(value), date_day(value)) * 86400000000LL
+    if PyDateTime_Check(value):
+        moment += (datetime_hour(value) * 3600 + datetime_minute(value) * 60 + datetime_second(value)) * 1000000LL
+        moment += datetime_microsecond(value)
+    return moment
+
+
+cdef object offset_of(object value):
+    """The timedelta to UTC of an aware datetime; None of a naive one or a date."""
+    if not PyDateTime_Check(value) or datetime_tzinfo(value) is None:
+        return None
+    return value.utcoffset()
+
+
+cdef int64_t infinite_moment(object value, Infinity infinity) except? -1:
+    return MOMENT_INFINITE if infinity == INFINITE else MOMENT_MINUS_INFINITE
+
+
+cdef int64_t local_moment(object value) except? -1:
+    """The moment of a datetime for a timestamp."""
+    cdef Infinity infinity = infinity_of(value)
+    if infinity != FINITE:
+        return infinite_moment(value, infinity)
+    if not PyDate_Check(value):
+        raise TypeError(f"a datetime or date was expected, got {type(value).__name__}")
+    if offset_of(value) is not None:
+        raise ValueError("a naive datetime was expected for timestamp, got one with a time zone: make the column "
+                         "timestamptz, or pass value.astimezone(timezone.utc).replace(tzinfo=None)")
+    return wall_clock(value)
+
+
+cdef int64_t zoned_moment(object value) except? -1:
+    """The moment of a datetime for a timestamptz."""
+    cdef Infinity infinity = infinity_of(value)
+    cdef object offset
+    if infinity != FINITE:
+        return infinite_moment(value, infinity)
+    if not PyDate_Check(value):
+        raise TypeError(f"a datetime or date was expected, got {type(value).__name__}")
+    if PyDateTime_Check(value) and datetime_tzinfo(value) is utc:
+        return wall_clock(value)
+    offset = offset_of(value)
+    if offset is None:
+        if not PyDateTime_Check(value):
+            value = datetime_new(date_year(value), date_month(value), date_day(value), 0, 0, 0, 0, None)
+        value = value.replace(tzinfo=None).astimezone(utc)
+        return wall_clock(value)
+    return wall_clock(value) - ((timedelta_days(offset) * 86400LL + timedelta_seconds(offset)) * 1000000LL
+                                + timedelta_microseconds(offset))
+
+
+cdef int timestamp_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return out.put_int64(local_moment(value))
+
+
+cdef int timestamptz_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return out.put_int64(zoned_moment(value))
+
+
+cdef object timestamp_decode(Codec codec, Slice body):
+    cdef int64_t moment = take_int64(&body)
+    take_end(&body)
+    if moment == MOMENT_INFINITE:
+        return last
+    if moment == MOMENT_MINUS_INFINITE:
+        return first
+    return datetime_of(codec, moment, None)
+
+
+cdef object timestamptz_decode(Codec codec, Slice body):
+    cdef int64_t moment = take_int64(&body)
+    take_end(&body)
+    if moment == MOMENT_INFINITE:
+        return last_utc
+    if moment == MOMENT_MINUS_INFINITE:
+        return first_utc
+    return datetime_of(codec, moment, utc)
+
+
+cdef int put_moment(WriteBuffer out, int64_t moment, str zone) except -1:
+    cdef int64_t day = floor_quotient(moment, microseconds_per_day())
+    cdef str text
+    if moment == MOMENT_INFINITE:
+        return out.put_text("infinity")
+    if moment == MOMENT_MINUS_INFINITE:
+        return out.put_text("-infinity")
+    text = date_text(day)
+    clock = clock_text(moment - day * microseconds_per_day()) + zone
+    return out.put_text(f"{text[:len(text) - 3]} {clock} BC" if text.endswith(" BC") else f"{text} {clock}")
+
+
+cdef int timestamp_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return put_moment(out, local_moment(value), "")
+
+
+cdef int timestamptz_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    return put_moment(out, zoned_moment(value), "+00")
+
+
+cdef object take_moment(Codec codec, Slice body, object zone):
+    cdef Slice rest = body
+    cdef Clock clock
+    cdef bint is_valid = False
+    cdef int64_t days = take_date(&rest, &is_valid)
+    if not is_valid or not (skip(&rest, c" ") or skip(&rest, c"T")) or not take_clock(&rest, &clock):
+        raise refused(codec.name, "an ISO date and time (DateStyle ISO)", body)
+    if clock.has_zone != (zone is not None):
+        raise refused(codec.name, "an offset" if zone is not None else "no offset", body)
+    if take_era(&rest):
+        raise OutOfRange(f"{codec.name} {shown(body)} is outside what Python's datetime can hold (years 1 to 9999)")
+    if rest.n or clock.microseconds >= microseconds_per_day():
+        raise refused(codec.name, "an ISO date and time (DateStyle ISO)", body)
+    if days > 110000000:
+        raise refused(codec.name, "a year up to 294276", body)
+    return datetime_of(codec, days * microseconds_per_day() + clock.microseconds - clock.zone * 1000000LL, zone)
+
+
+cdef object timestamp_text_decode(Codec codec, Slice body):
+    cdef Infinity infinity = take_infinity(body)
+    if infinity != FINITE:
+        return last if infinity == INFINITE else first
+    return take_moment(codec, body, None)
+
+
+cdef object timestamptz_text_decode(Codec codec, Slice body):
+    cdef Infinity infinity = take_infinity(body)
+    if infinity != FINITE:
+        return last_utc if infinity == INFINITE else first_utc
+    return take_moment(codec, body, utc)
+
+
+register(OID_TIMESTAMP, TEXT, timestamp_text_encode, timestamp_text_decode, True)
+register(OID_TIMESTAMP, BINARY, timestamp_encode, timestamp_decode, True)
+register(OID_TIMESTAMPTZ, TEXT, timestamptz_text_encode, timestamptz_text_decode, True)
+register(OID_TIMESTAMPTZ, BINARY, timestamptz_encode, timestamptz_decode, True)
