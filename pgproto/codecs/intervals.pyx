@@ -28,6 +28,7 @@ cdef enum:
 # Beyond this many days the microseconds of a timedelta do not fit into 64 bits, whatever else it has.
 cdef int64_t SENT_DAYS_MAX = 106751991
 cdef int64_t PART_MAX = 0x7FFFFFFFLL
+cdef int64_t MICROSECONDS_MAX = 0x7FFFFFFFFFFFFFFFLL
 
 
 cdef object delta_of(int64_t months, int64_t days, int64_t microseconds, str text):
@@ -81,9 +82,11 @@ cdef object interval_decode(Codec codec, Slice body):
     cdef int32_t days = take_int32(&body)
     cdef int32_t months = take_int32(&body)
     take_end(&body)
-    if (days == PART_MAX or days == -PART_MAX - 1) and months == days:
-        # All ends of the three ranges together are PostgreSQL 17's infinity; else it is out of range anyhow.
-        raise OutOfRange(f"interval {'-' if days < 0 else ''}infinity is outside what Python's timedelta can hold")
+    # The ends of all three ranges together are PostgreSQL 17's infinity; before 17 they were a length, out of range too.
+    if days == months == PART_MAX and microseconds == MICROSECONDS_MAX:
+        raise OutOfRange("interval infinity is outside what Python's timedelta can hold")
+    if days == months == -PART_MAX - 1 and microseconds == -MICROSECONDS_MAX - 1:
+        raise OutOfRange("interval -infinity is outside what Python's timedelta can hold")
     return delta_of(months, days, microseconds, None)
 
 

@@ -44,8 +44,8 @@ cdef object datetime_of(Codec codec, int64_t moment, object zone):
     cdef Civil civil
     cdef int seconds, microseconds
     if not DAY_FIRST <= day <= DAY_LAST:
-        raise OutOfRange(f"{codec.name} {date_text(day)} {clock_text(rest)} is outside what Python's datetime can hold "
-                         "(years 1 to 9999)")
+        raise OutOfRange(f"{codec.name} {moment_text(moment, '+00' if zone is not None else '')} is outside what "
+                         "Python's datetime can hold (years 1 to 9999)")
     civil = civil_of(day)
     seconds = <int>(rest // 1000000)
     microseconds = <int>(rest - <int64_t>seconds * 1000000)
@@ -134,16 +134,20 @@ cdef object timestamptz_decode(Codec codec, Slice body):
     return datetime_of(codec, moment, utc)
 
 
-cdef int put_moment(WriteBuffer out, int64_t moment, str zone) except -1:
+cdef str moment_text(int64_t moment, str zone):
+    """A moment as the server writes it: `0044-03-15 00:00:00+00 BC`."""
     cdef int64_t day = floor_quotient(moment, microseconds_per_day())
-    cdef str text
+    cdef str text = date_text(day)
+    clock = clock_text(moment - day * microseconds_per_day()) + zone
+    return f"{text[:len(text) - 3]} {clock} BC" if text.endswith(" BC") else f"{text} {clock}"
+
+
+cdef int put_moment(WriteBuffer out, int64_t moment, str zone) except -1:
     if moment == MOMENT_INFINITE:
         return out.put_text("infinity")
     if moment == MOMENT_MINUS_INFINITE:
         return out.put_text("-infinity")
-    text = date_text(day)
-    clock = clock_text(moment - day * microseconds_per_day()) + zone
-    return out.put_text(f"{text[:len(text) - 3]} {clock} BC" if text.endswith(" BC") else f"{text} {clock}")
+    return out.put_text(moment_text(moment, zone))
 
 
 cdef int timestamp_text_encode(Codec codec, WriteBuffer out, object value) except -1:
