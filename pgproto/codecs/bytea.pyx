@@ -11,12 +11,19 @@ from pgproto.wire cimport Slice, slice_of, take_byte
 from pgproto.write_buffer cimport WriteBuffer
 
 
+cdef int take_view(object value, Py_buffer *view) except -1:
+    """Open a buffer; until it is released it can neither move nor change its size."""
+    try:
+        return PyObject_GetBuffer(value, view, PyBUF_SIMPLE)
+    except BufferError as error:
+        raise ValueError(f"a contiguous buffer was expected: {error}") from error
+
+
 cdef int bytea_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef Py_buffer view
     if PyBytes_CheckExact(value):
         return out.put_bytes(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-    # While the view is held the buffer can neither move nor change its size.
-    PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+    take_view(value, &view)
     try:
         return out.put_bytes(<const char *>view.buf, view.len)
     finally:
@@ -45,7 +52,7 @@ cdef int put_hex(WriteBuffer out, const char *at, Py_ssize_t n) except -1:
 
 cdef int bytea_text_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef Py_buffer view
-    PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+    take_view(value, &view)
     try:
         return put_hex(out, <const char *>view.buf, view.len)
     finally:

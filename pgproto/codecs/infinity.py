@@ -32,6 +32,12 @@ class InfiniteDate(date):
 
     __str__ = __repr__
 
+    # date.replace() would make another InfiniteDate.
+    def replace(self, *args: Any, **kwargs: Any) -> Any:
+        return date(self.year, self.month, self.day).replace(*args, **kwargs)
+
+    __replace__ = replace
+
     def __reduce__(self) -> str:
         return "DATE_NEGATIVE_INFINITY" if self.year == 1 else "DATE_INFINITY"
 
@@ -49,6 +55,16 @@ class InfiniteDatetime(datetime):
         return "-infinity" if self.year == 1 else "infinity"
 
     __str__ = __repr__
+
+    # A zone given or taken away leaves infinity what it is; any other part makes an ordinary datetime.
+    def replace(self, *args: Any, **kwargs: Any) -> Any:
+        if not args and list(kwargs) == ["tzinfo"] and kwargs["tzinfo"] in (None, timezone.utc):
+            if kwargs["tzinfo"] is None:
+                return DATETIME_NEGATIVE_INFINITY if self.year == 1 else DATETIME_INFINITY
+            return DATETIMETZ_NEGATIVE_INFINITY if self.year == 1 else DATETIMETZ_INFINITY
+        return datetime.combine(self.date(), self.timetz()).replace(*args, **kwargs)
+
+    __replace__ = replace
 
     def __reduce__(self) -> str:
         zone = "" if self.tzinfo is None else "TZ"

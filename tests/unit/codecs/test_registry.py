@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from pgproto.codecs.json import json_codec
+from pgproto.codecs.registry import CodecRegistry, builtin_codec, builtin_oids
+
+
+def test_a_builtin_type_and_its_array_are_found_without_asking_the_server():
+    registry = CodecRegistry()
+    for oid, array in ((23, 1007), (25, 1009), (2950, 2951), (1700, 1231), (3802, 3807), (1184, 1185), (5069, 271)):
+        assert registry.codec(array).element is registry.codec(oid)
+        assert registry.codec(array).name == registry.codec(oid).name + "[]" and registry.codec(array).kind == "array"
+
+
+def test_every_builtin_reads_both_formats_and_prefers_binary():
+    for oid in builtin_oids():
+        codec = builtin_codec(oid)
+        assert codec.has_format(0) and codec.has_format(1) and codec.preferred == 1 and codec.oid == oid
+
+
+def test_an_unknown_oid_is_none_or_text():
+    registry = CodecRegistry()
+    assert registry.codec(99999) is None
+    codec = registry.codec_or_text(99999)
+    assert codec.oid == 99999 and "99999" in codec.name and codec.preferred == 0 and not codec.has_format(1)
+    assert codec.decode_value(codec.encode_value("(1,2)", 0), 0) == "(1,2)"
+    assert registry.codec(99999) is None
+
+
+def test_a_codec_laid_over_a_type_goes_for_its_arrays_and_for_this_session_only():
+    registry, other = CodecRegistry(), CodecRegistry()
+    registry.set(3802, json_codec(3802, encoder=json.dumps, decoder=json.loads))
+    for format in (0, 1):
+        document = registry.codec(3802)
+        assert document.decode_value(document.encode_value({"a": "b"}, format), format) == {"a": "b"}
+        assert document.decode_value(document.encode_value("text", format), format) == "text"
+        documents = registry.codec(3807)
+        assert documents.decode_value(documents.encode_value([{"a": 1}, None], format), format) == [{"a": 1}, None]
+    assert not registry.codec(3802).is_leaf
+    assert other.codec(3802) is builtin_codec(3802) and other.codec(3807) is builtin_codec(3807)
+    assert registry.reset(3802) and not registry.reset(3802)
+    assert registry.codec(3802) is builtin_codec(3802) and registry.codec(3807) is builtin_codec(3807)
+
+
+def test_clear_takes_all_overlays_away():
+    registry = CodecRegistry()
+    registry.set(99999, registry.codec_or_text(99999))
+    registry.set(114, json_codec(114, decoder=json.loads))
+    registry.clear()
+    assert registry.codec(99999) is None and registry.codec(114) is builtin_codec(114)
+
+
+def test_json_functions_may_return_bytes_and_their_errors_stay_their_own():
+    codec = json_codec(3802, encoder=lambda value: json.dumps(value).encode(), decoder=json.loads)
+    assert codec.encode_value([1]) == b"\x01[1]"
+    with pytest.raises(json.JSONDecodeError):
+        codec.decode_value(b"\x01{")
+    with pytest.raises(TypeError, match="must return str or bytes, it returned int"):
+        json_codec(114, encoder=len).encode_value("x")
+    with pytest.raises(ValueError, match="got oid 25"):
+        json_codec(25)
