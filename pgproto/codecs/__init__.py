@@ -2,23 +2,9 @@
 
 One file per family; it registers its codecs as it is imported, and importing the package imports them all.
 """
-from pgproto.codecs import (
-    boolean,
-    bytea,
-    dates,
-    floats,
-    integers,
-    intervals,
-    json,
-    numeric,
-    text,
-    times,
-    timestamps,
-    uuid,
-    void,
-)
+from importlib import import_module
 
-__all__ = [
+FAMILIES = (
     "boolean",
     "bytea",
     "dates",
@@ -32,4 +18,7 @@ __all__ = [
     "timestamps",
     "uuid",
     "void",
-]
+)
+
+for _family in FAMILIES:
+    import_module(f"pgproto.codecs.{_family}")

@@ -54,7 +54,7 @@ cdef tuple items_of(object value):
 
 
 cdef int enter(Shape *shape, tuple items, int depth) except -1:
-    """Take up or check the length of one level; on the first way down, say whether the next level holds the elements."""
+    """Take up or check the length of one level; on the first way down, find out whether it holds the elements."""
     cdef Py_ssize_t n = len(items)
     if shape.ndim:
         if shape.lengths[depth] != n:

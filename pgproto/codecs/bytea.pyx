@@ -129,19 +129,23 @@ cdef object char_decode(Codec codec, Slice body):
 
 
 cdef int char_text_encode(Codec codec, WriteBuffer out, object value) except -1:
-    cdef bytes byte = bytes(value) if not isinstance(value, int) else None
-    if byte is None or isinstance(value, str) or len(byte) > 1:
-        raise ValueError(f"one byte was expected, got {value!r}")
-    if byte and byte[0] >= 128:
-        return out.put_text(f"\\{byte[0]:03o}")
-    if byte and byte[0]:
-        return out.put_byte(byte[0])
-    return 0
+    cdef WriteBuffer scratch = WriteBuffer()
+    cdef int byte
+    char_encode(codec, scratch, value)
+    byte = <unsigned char>scratch.start[0]
+    if byte >= 128:
+        return out.put_text(f"\\{byte:03o}")
+    return out.put_byte(<unsigned char>byte) if byte else 0
 
 
 cdef object char_text_decode(Codec codec, Slice body):
     """The byte that a text stands for: nothing is zero, from 128 on it is written in octal."""
-    cdef bytes value = b"\0" if body.n == 0 else b"\\" if body.n == 1 and body.at[0] == c"\\" else take_escaped(codec, body)
+    cdef bytes value
+    if body.n == 0:
+        return b"\0"
+    if body.n == 1:
+        return PyBytes_FromStringAndSize(body.at, 1)
+    value = take_escaped(codec, body)
     if len(value) != 1:
         raise refused(codec.name, "one byte", body)
     return value

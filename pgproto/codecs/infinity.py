@@ -10,12 +10,12 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 __all__ = [
-    "DATE_INFINITY",
-    "DATE_NEGATIVE_INFINITY",
     "DATETIMETZ_INFINITY",
     "DATETIMETZ_NEGATIVE_INFINITY",
     "DATETIME_INFINITY",
     "DATETIME_NEGATIVE_INFINITY",
+    "DATE_INFINITY",
+    "DATE_NEGATIVE_INFINITY",
     "InfiniteDate",
     "InfiniteDatetime",
 ]

@@ -82,7 +82,7 @@ cdef object interval_decode(Codec codec, Slice body):
     cdef int32_t days = take_int32(&body)
     cdef int32_t months = take_int32(&body)
     take_end(&body)
-    # The ends of all three ranges together are PostgreSQL 17's infinity; before 17 they were a length, out of range too.
+    # The ends of all three ranges are PostgreSQL 17's infinity; before 17 they were a length, out of range too.
     if days == months == PART_MAX and microseconds == MICROSECONDS_MAX:
         raise OutOfRange("interval infinity is outside what Python's timedelta can hold")
     if days == months == -PART_MAX - 1 and microseconds == -MICROSECONDS_MAX - 1:

@@ -177,8 +177,12 @@ cdef int read_number(str text, Number *number) except -1:
             n_end = i
             number.exponent = int(rest.at[i + 1:rest.n])
             break
-    number.whole = slice_of(rest.at, n_end if n_point < 0 else n_point)
-    number.fraction = slice_of(rest.at + n_end, 0) if n_point < 0 else slice_of(rest.at + n_point + 1, n_end - n_point - 1)
+    if n_point < 0:
+        number.whole = slice_of(rest.at, n_end)
+        number.fraction = slice_of(rest.at, 0)
+    else:
+        number.whole = slice_of(rest.at, n_point)
+        number.fraction = slice_of(rest.at + n_point + 1, n_end - n_point - 1)
     number.exponent -= number.fraction.n
     number.n_digits = number.whole.n + number.fraction.n
     return check_limits(number)
@@ -230,7 +234,7 @@ cdef int numeric_encode(Codec codec, WriteBuffer out, object value) except -1:
 
 
 cdef int put_number(WriteBuffer out, Number *number) except -1:
-    cdef Py_ssize_t first = 0, n_before, i, ndigits, at, n_zero = 0
+    cdef Py_ssize_t first = 0, n_before, ndigits, at, n_zero = 0
     cdef int weight, digit
     cdef int dscale = <int>(-number.exponent) if number.exponent < 0 else 0
     while first < number.n_digits and digit_at(number, first) == 0:
@@ -248,7 +252,7 @@ cdef int put_number(WriteBuffer out, Number *number) except -1:
     out.put_int16(<int16_t>weight)
     out.put_int16(<int16_t>number.sign)
     out.put_int16(<int16_t>dscale)
-    for i in range(ndigits):
+    for _ in range(ndigits):
         digit = (digit_at(number, at) * 1000 + digit_at(number, at + 1) * 100
                  + digit_at(number, at + 2) * 10 + digit_at(number, at + 3))
         out.put_int16(<int16_t>digit)
