@@ -41,9 +41,14 @@ cdef inline int64_t microseconds_per_day() noexcept:
 
 
 cdef inline int64_t floor_quotient(int64_t a, int64_t b) noexcept:
-    """a / b rounded down, for b > 0; right whether // rounds to zero or down."""
-    cdef int64_t quotient = a // b
-    return quotient - 1 if quotient * b > a else quotient
+    """a / b rounded down, for b > 0; right whether // rounds to zero or down, and at both ends of 64 bits."""
+    return a // b if a >= 0 else -((-(a + 1)) // b) - 1
+
+
+cdef inline int64_t floor_rest(int64_t a, int64_t b) noexcept:
+    """What `floor_quotient` leaves: 0 to b - 1."""
+    cdef int64_t rest = a % b
+    return rest + b if rest < 0 else rest
 
 
 cdef inline int64_t days_of(int64_t year, int month, int day) noexcept:

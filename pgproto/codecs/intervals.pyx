@@ -10,7 +10,7 @@ from cpython.datetime cimport (
 )
 from libc.stdint cimport int32_t, int64_t
 
-from pgproto.codecs.calendar cimport clock_text, floor_quotient
+from pgproto.codecs.calendar cimport clock_text, floor_quotient, floor_rest
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport equals, peek, refused, shown, skip, take_digits
@@ -36,7 +36,7 @@ cdef object delta_of(int64_t months, int64_t days, int64_t microseconds, str tex
     # Rounded to zero, as the server shows it: -5 months are no year and -5 months.
     cdef int64_t years = months // 12 if months >= 0 else -(-months // 12)
     cdef int64_t whole_days = floor_quotient(microseconds, 86400000000LL)
-    cdef int64_t rest = microseconds - whole_days * 86400000000LL
+    cdef int64_t rest = floor_rest(microseconds, 86400000000LL)
     cdef int64_t total = days + years * 365 + (months - years * 12) * 30 + whole_days
     if not -DELTA_DAYS_MAX <= total <= DELTA_DAYS_MAX:
         raise OutOfRange(f"interval {text or f'of {total} days'} is outside what Python's timedelta can hold "
@@ -64,7 +64,7 @@ cdef int64_t length_of(object value) except? -1:
         days = part_of(value, "days")
         rest = part_of(value, "seconds") * 1000000LL + part_of(value, "microseconds")
         days += floor_quotient(rest, 86400000000LL)
-        rest -= floor_quotient(rest, 86400000000LL) * 86400000000LL
+        rest = floor_rest(rest, 86400000000LL)
     # 106751991 days and 14454775807 microseconds are 2**63 - 1.
     if (days > SENT_DAYS_MAX or days == SENT_DAYS_MAX and rest > 14454775807LL
             or days < -SENT_DAYS_MAX):

@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 
 from pgproto.codecs.calendar cimport (
     DAY_FIRST, DAY_LAST, FINITE, INFINITE, Civil, Clock, Infinity, civil_of, clock_text, date_text, days_of,
-    floor_quotient, infinity_of, microseconds_per_day, take_clock, take_date, take_era, take_infinity,
+    floor_quotient, floor_rest, infinity_of, microseconds_per_day, take_clock, take_date, take_era, take_infinity,
 )
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
@@ -40,7 +40,7 @@ cdef int64_t MOMENT_MINUS_INFINITE = <int64_t>0x8000000000000000ULL
 
 cdef object datetime_of(Codec codec, int64_t moment, object zone):
     cdef int64_t day = floor_quotient(moment, 86400000000LL)
-    cdef int64_t rest = moment - day * 86400000000LL
+    cdef int64_t rest = floor_rest(moment, 86400000000LL)
     cdef Civil civil
     cdef int seconds, microseconds
     if not DAY_FIRST <= day <= DAY_LAST:
@@ -138,7 +138,7 @@ cdef str moment_text(int64_t moment, str zone):
     """A moment as the server writes it: `0044-03-15 00:00:00+00 BC`."""
     cdef int64_t day = floor_quotient(moment, microseconds_per_day())
     cdef str text = date_text(day)
-    clock = clock_text(moment - day * microseconds_per_day()) + zone
+    clock = clock_text(floor_rest(moment, microseconds_per_day())) + zone
     return f"{text[:len(text) - 3]} {clock} BC" if text.endswith(" BC") else f"{text} {clock}"
 
 

@@ -30,7 +30,8 @@ def test_sized_iterables_are_arrays(value, read):
 @pytest.mark.parametrize(("value", "kind", "text"), [
     (5, TypeError, "a sized iterable container was expected, got int"),
     ("123", TypeError, "got str"), (b"123", TypeError, "got bytes"), (bytearray(b"1"), TypeError, "got bytearray"),
-    (memoryview(b"1"), TypeError, "got memoryview"), ({1: 2}, TypeError, "got dict"), (iter([1]), TypeError, "iterator"),
+    (memoryview(b"1"), TypeError, "got memoryview"), ({1: 2}, TypeError, "got dict"),
+    (iter([1]), TypeError, "iterator"),
     ([[1], [2, 3]], ValueError, "non-homogeneous array: 1 items were expected at index .1., got 2"),
     ([[1], 2], ValueError, "non-homogeneous"), ([1, [2]], ValueError, "non-homogeneous"),
     ([[1], None], ValueError, "non-homogeneous"), ([None, [1]], ValueError, "non-homogeneous"),
@@ -123,7 +124,10 @@ def test_an_element_that_has_only_text_has_arrays_in_text_with_its_own_delimiter
     box = text_codec(603, "box")
     box.delimiter = ord(";")
     boxes = array_codec(1020, box)
-    assert boxes.has_format(0) and not boxes.has_format(1) and boxes.preferred == 0 and boxes.name == "box[]"
+    assert boxes.has_format(0)
+    assert not boxes.has_format(1)
+    assert boxes.preferred == 0
+    assert boxes.name == "box[]"
     assert boxes.decode_value(b"{(1,1),(0,0);(2,2),(1,1)}", 0) == ["(1,1),(0,0)", "(2,2),(1,1)"]
     assert boxes.decode_value(boxes.encode_value(["(1,1),(0,0)", None], 0), 0) == ["(1,1),(0,0)", None]
 

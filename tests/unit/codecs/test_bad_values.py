@@ -109,12 +109,14 @@ def test_an_int_of_more_digits_than_python_prints_is_exact_as_numeric():
 @pytest.mark.parametrize("value", [Decimal("sNaN"), Decimal("-NaN"), Decimal("NaN123"), float("nan"), "nan"])
 def test_every_nan_is_the_one_nan(value):
     codec = builtin_codec(1700)
-    assert codec.encode_value(value).hex() == "00000000c0000000" and codec.encode_value(value, 0) == b"NaN"
+    assert codec.encode_value(value).hex() == "00000000c0000000"
+    assert codec.encode_value(value, 0) == b"NaN"
 
 
 def test_buffers_are_bytea():
     for value in (bytearray(b"ab"), memoryview(b"ab"), memoryview(b"ab").cast("h")):
-        assert builtin_codec(17).encode_value(value) == b"ab" and builtin_codec(17).encode_value(value, 0) == b"\\x6162"
+        assert builtin_codec(17).encode_value(value) == b"ab"
+        assert builtin_codec(17).encode_value(value, 0) == b"\\x6162"
 
 
 def test_a_buffer_can_change_its_size_again_once_it_is_written():

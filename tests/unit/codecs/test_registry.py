@@ -10,20 +10,27 @@ def test_a_builtin_type_and_its_array_are_found_without_asking_the_server():
     registry = CodecRegistry()
     for oid, array in ((23, 1007), (25, 1009), (2950, 2951), (1700, 1231), (3802, 3807), (1184, 1185), (5069, 271)):
         assert registry.codec(array).element is registry.codec(oid)
-        assert registry.codec(array).name == registry.codec(oid).name + "[]" and registry.codec(array).kind == "array"
+        assert registry.codec(array).name == registry.codec(oid).name + "[]"
+        assert registry.codec(array).kind == "array"
 
 
 def test_every_builtin_reads_both_formats_and_prefers_binary():
     for oid in builtin_oids():
         codec = builtin_codec(oid)
-        assert codec.has_format(0) and codec.has_format(1) and codec.preferred == 1 and codec.oid == oid
+        assert codec.has_format(0)
+        assert codec.has_format(1)
+        assert codec.preferred == 1
+        assert codec.oid == oid
 
 
 def test_an_unknown_oid_is_none_or_text():
     registry = CodecRegistry()
     assert registry.codec(99999) is None
     codec = registry.codec_or_text(99999)
-    assert codec.oid == 99999 and "99999" in codec.name and codec.preferred == 0 and not codec.has_format(1)
+    assert codec.oid == 99999
+    assert "99999" in codec.name
+    assert codec.preferred == 0
+    assert not codec.has_format(1)
     assert codec.decode_value(codec.encode_value("(1,2)", 0), 0) == "(1,2)"
     assert registry.codec(99999) is None
 
@@ -38,9 +45,12 @@ def test_a_codec_laid_over_a_type_goes_for_its_arrays_and_for_this_session_only(
         documents = registry.codec(3807)
         assert documents.decode_value(documents.encode_value([{"a": 1}, None], format), format) == [{"a": 1}, None]
     assert not registry.codec(3802).is_leaf
-    assert other.codec(3802) is builtin_codec(3802) and other.codec(3807) is builtin_codec(3807)
-    assert registry.reset(3802) and not registry.reset(3802)
-    assert registry.codec(3802) is builtin_codec(3802) and registry.codec(3807) is builtin_codec(3807)
+    assert other.codec(3802) is builtin_codec(3802)
+    assert other.codec(3807) is builtin_codec(3807)
+    assert registry.reset(3802)
+    assert not registry.reset(3802)
+    assert registry.codec(3802) is builtin_codec(3802)
+    assert registry.codec(3807) is builtin_codec(3807)
 
 
 def test_clear_takes_all_overlays_away():
@@ -48,7 +58,8 @@ def test_clear_takes_all_overlays_away():
     registry.set(99999, registry.codec_or_text(99999))
     registry.set(114, json_codec(114, decoder=json.loads))
     registry.clear()
-    assert registry.codec(99999) is None and registry.codec(114) is builtin_codec(114)
+    assert registry.codec(99999) is None
+    assert registry.codec(114) is builtin_codec(114)
 
 
 def test_json_functions_may_return_bytes_and_their_errors_stay_their_own():
