@@ -41,7 +41,7 @@ else:
 def extension(path: str) -> Extension:
     name = os.path.splitext(path)[0].replace(os.sep, ".")
     return Extension(name, [path], define_macros=macros, extra_compile_args=flags, include_dirs=[".", "pgproto"],
-                     depends=[header for header in ("pgproto/record.h",) if os.path.exists(header)])
+                     depends=[header for header in ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h") if os.path.exists(header)])
 
 
 class BuildExtensions(build_ext):

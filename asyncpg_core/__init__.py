@@ -1,0 +1,9 @@
+"""An async PostgreSQL driver with asyncpg's API, pipelining, and a protocol core at C speed."""
+from asyncpg_core.connection import Connection, connect
+from asyncpg_core.exceptions import *  # noqa: F403
+from asyncpg_core.exceptions import __all__ as _exception_names
+from asyncpg_core.types import Attribute, ServerVersion, Type
+from pgproto.record import Record
+
+__version__ = "0.1.0"
+__all__ = ("connect", "Connection", "Record", *_exception_names)

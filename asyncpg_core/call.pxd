@@ -46,6 +46,7 @@ cdef class Call:
     cdef object statement               # Statement of a PreparedStatement, or None
     cdef Operation op
     cdef Group group
+    cdef bint ends_group                # the last one of its group
     cdef object hook                    # called with the call when it is done, or None
     cdef double timeout                 # seconds, 0 none; below zero: already expired
     cdef double deadline                # monotonic clock, 0 none
@@ -54,7 +55,9 @@ cdef class Call:
     cdef bint stays_in_order            # waits for its turn in the session's queue
     cdef str name                       # of the method, for warnings
     cdef object extra
+    cdef object keeper                  # PreparedStatement that keeps the tag, or None
 
+    cdef int await_member(self) except -1
     cdef int step(self) except -1
     cdef int start(self) except -1
     cdef int finish(self, object value) except -1

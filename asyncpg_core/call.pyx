@@ -80,11 +80,20 @@ cdef class Call:
         self.phase = TAKEN
         self.value = None
 
+    cdef int await_member(self) except -1:
+        """A member of a pipeline is awaited inside its block: the group is written now."""
+        pipeline = self.owner.open_pipeline()
+        if pipeline is not None and pipeline.holds(self.group):
+            pipeline.flush()
+        return 0
+
     cdef int step(self) except -1:
         """1 when there is something to wait for, 0 when the value is ready; a failure is raised."""
         if self.phase == FRESH:
             self.start()
         if self.phase == STARTED:
+            if self.group is not None:
+                self.await_member()
             self._asyncio_future_blocking = True
             return 1
         if self.phase == TAKEN:
@@ -147,6 +156,8 @@ cdef class Call:
         """Start if that has not happened; call `callback(self)` from the loop when the call is done."""
         if self.phase == FRESH:
             self.start()
+        elif self.group is not None and self.phase == STARTED:
+            self.await_member()
         if self.phase >= DONE:
             self.owner.call_soon(callback, self, context=context)
         elif self.callback is None:
@@ -187,6 +198,15 @@ cdef class Call:
             self.owner.cancel_call(self)
         self.wake()
         return True
+
+    def begin(self):
+        """Start without waiting: what the calls of a pipeline block do."""
+        if self.phase == FRESH:
+            self.start()
+
+    def leave_tag_with(self, keeper):
+        """Put the tag of the execution into `keeper._status` when the call is done."""
+        self.keeper = keeper
 
     # What the session calls
 

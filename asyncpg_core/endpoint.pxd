@@ -9,3 +9,4 @@ cdef class Endpoint:
     cdef int on_received(self) except -1
     cdef int on_drained(self) except -1
     cdef int on_lost(self, object error) except -1
+    cdef object open_pipeline(self)

@@ -21,3 +21,7 @@ cdef class Endpoint:
     cdef int on_lost(self, object error) except -1:
         """The connection is gone; `error` is None after an orderly end of file."""
         return 0
+
+    cdef object open_pipeline(self):
+        """Return the pipeline block that is open, or None."""
+        return None

@@ -57,6 +57,11 @@ class TcpAddress:
     hostaddr: str | None = None
 
     @property
+    def dialled_address(self) -> tuple[str, int]:
+        """As asyncpg shows it: a (host, port) pair."""
+        return self.host, self.port
+
+    @property
     def dialled(self) -> str:
         return self.hostaddr or self.host
 
@@ -69,6 +74,10 @@ class UnixAddress:
     """A socket's full path, `.s.PGSQL.<port>` included; `@name` is a socket in Linux's abstract namespace."""
 
     path: str
+
+    @property
+    def dialled_address(self) -> str:
+        return self.path
 
     @property
     def is_abstract(self) -> bool:

@@ -37,6 +37,7 @@ cdef class Session(Endpoint):
     cdef double timer_at
     cdef public object open_canceller       # coroutine function that sends a CancelRequest
     cdef object cancelling                  # Cancelling, or None: writes are held
+    cdef object drained                     # future of whoever waits in drain, or None
     cdef object stuck_timer
     cdef object farewell_timer
     cdef Operation stuck                    # abandoned head that somebody waits behind

@@ -28,7 +28,7 @@ from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, lost_error
 from pgproto.record import Record
 from pgproto.errors import (
-    ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
+    ConnectionDoesNotExistError, InterfaceError, PipelineAborted, PostgresError, ProtocolError)
 
 # Seconds: how long a CancelRequest, the replies behind it, and an abandoned head may take.
 cdef double CANCEL_BOUND = 5.0
@@ -269,6 +269,8 @@ cdef class Session(Endpoint):
             self.owing = []
         if self.reset is not None and self.reset.is_written:
             self.reset = None
+        if call.ends_group:
+            self.frontend.end_group(call.group)
         if op.is_open:
             if type(op) is ExecuteMany:
                 (<ExecuteMany>op).in_transaction = self.has_begun or self.frontend.status != c'I'
@@ -326,8 +328,11 @@ cdef class Session(Endpoint):
             self.farewell_timer = self.loop.call_later(FAREWELL_BOUND, self.transport.abort)
         if self.queue or self.describing or self.statements.evicted or self.frontend.gate is not None:
             self.pump()
-        if self.frontend.head is not None and self.frontend.head.is_abandoned:
-            self.consider_cancel()
+        if self.frontend.head is not None:
+            if self.frontend.head.is_abandoned:
+                self.consider_cancel()
+        elif self.drained is not None:
+            self.wake_drainer()
         return self.transport.flush()
 
     def tell(self):
@@ -376,8 +381,8 @@ cdef class Session(Endpoint):
         cdef Execute execute
         if call.kind <= EXECUTE_STATEMENT:
             execute = <Execute>op
-            if execute.with_parse and execute.statement is not (<Execute>op).statement:
-                pass
+            if call.keeper is not None:
+                call.keeper._status = execute.tag
             if call.kind == EXECUTE_STATEMENT:
                 return execute.tag or ""
             if execute.with_parse and call.extra is not None:
@@ -598,6 +603,13 @@ cdef class Session(Endpoint):
                 cancelling.task.cancel()
             self.transport.lose(ConnectionDoesNotExistError(f"connection was closed: {reason}"))
 
+    def wake_drainer(self):
+        """Whoever waits in `drain` looks again."""
+        drained = self.drained
+        self.drained = None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
     def end_cancelling(self):
         """Let writes go on when the request is over and the operation that it was meant for is settled."""
         cancelling = self.cancelling
@@ -606,6 +618,52 @@ cdef class Session(Endpoint):
             self.cancelling = None
             self.consider_cancel()
             self.schedule_tick()
+            self.wake_drainer()
+
+    # Pipeline blocks
+
+    def write_group(self, Group group not None):
+        """The block has collected its group: write its members in their turn, and its Sync behind the last one."""
+        cdef Call call
+        cdef Call last = None
+        for call in self.queue:
+            if call.group is group and call.phase == STARTED:
+                last = call
+        if last is None:
+            self.end_group(group)
+        else:
+            last.ends_group = True
+            self.schedule_tick()
+
+    def end_group(self, Group group not None):
+        """Write the Sync of a group whose members are all written."""
+        if not self.is_closed:
+            self.frontend.end_group(group)
+            self.schedule_tick()
+
+    def drop_group(self, Group group not None, error):
+        """Nothing of the group was written: its members fail, the server never hears of them."""
+        self.fail_group(group, PipelineAborted(
+            f"the statement was not executed, because the pipeline block was left by {error!r}"), error)
+
+    def fail_group(self, Group group not None, error, cause):
+        """Fail the members that are not written."""
+        cdef Call call
+        error.__cause__ = cause
+        for call in list(self.queue):
+            if call.group is group and call.phase == STARTED:
+                call.fail(error)
+        if group.n_written:
+            self.end_group(group)
+
+    cdef object open_pipeline(self):
+        return self.pipeline
+
+    def submit_member(self, Operation op not None):
+        self.frontend.send(op)
+
+    def tick_soon(self):
+        self.schedule_tick()
 
     # The pool's reset
 
@@ -693,9 +751,22 @@ cdef class Session(Endpoint):
             call.fail(lost_error(error, farewell, self.close_reason, safe=True))
         self.describing = []
         self.statements.clear(server_knows=False)
+        self.wake_drainer()
         if self.on_end is not None:
             self.on_end(self)
         return 0
+
+    async def drain(self):
+        """Cancel what is running and wait until nothing is owed any more; the caller bounds the time."""
+        cdef Call call
+        for call in self.live_calls():
+            if call.op is None or not call.op.is_written:
+                call.fail(InterfaceError("the connection is being closed"))
+        while not self.is_closed and (self.frontend.n_pending or self.cancelling is not None):
+            if self.frontend.head is not None and self.cancelling is None:
+                self.start_cancelling(self.frontend.head)
+            self.drained = self.loop.create_future()
+            await self.drained
 
     def say_goodbye(self):
         """Send Terminate as far as the socket takes it, and close."""

@@ -1,0 +1,286 @@
+"""The API of a connection: thin methods that make calls on its session.
+
+Several operations may be in flight at once; they execute in the order in which they started. What waits, writes and
+reads is the session; what is here is the face that users see, with asyncpg's names and signatures.
+"""
+from __future__ import annotations
+
+import asyncio
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from asyncpg_core import coroutine_mark
+from asyncpg_core.connect import find_session
+from asyncpg_core.dsn import resolve
+from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
+from asyncpg_core.pipeline import Pipeline
+from asyncpg_core.prepared_statement import PreparedStatement
+from asyncpg_core.protocol.protocol import Protocol
+from asyncpg_core.server_version import ServerVersion, capabilities, split_server_version_string
+from asyncpg_core.settings import ConnectionSettings
+from asyncpg_core.statement_cache import new_name
+from asyncpg_core.transaction import Transaction
+from pgproto.errors import InterfaceError
+from pgproto.record import Record, check_record_class
+from pgproto.statement import Statement
+
+if TYPE_CHECKING:
+    from asyncpg_core.session import Session
+
+RecordT = TypeVar("RecordT", bound=Record, covariant=True)
+# close() waits this long for the server to hang up when no timeout was given.
+CLOSE_SECONDS = 5.0
+
+
+class Connection(Generic[RecordT]):
+    """A session with the server; made by `connect` or lent by a pool."""
+
+    __slots__ = ("_protocol", "_session", "_transport", "_loop", "_addr", "_config", "_params", "_top_transaction",
+                 "_lease", "_server_version", "_is_raw", "__weakref__")
+
+    def __init__(self, protocol: Protocol, transport: Any, loop: asyncio.AbstractEventLoop, addr: Any,
+                 config: ClientOptions, params: ConnectOptions) -> None:
+        self._protocol = protocol
+        self._session: Session = protocol.session
+        self._transport = transport
+        self._loop = loop
+        self._addr = addr
+        self._config = config
+        self._params = params
+        self._top_transaction: Transaction | None = None
+        self._lease: Any = None
+        self._server_version: ServerVersion | None = None
+        self._is_raw = True
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed() else "connected"
+        return f"<{type(self).__module__}.{type(self).__name__} {state} {id(self):#x}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_is_raw", False) and not self._session.is_closed:
+            warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2)
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._session.say_goodbye)
+
+    def _check_open(self) -> None:
+        if self._session.is_closed:
+            raise InterfaceError("connection is closed")
+
+    # Queries
+
+    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
+              ) -> Awaitable[list[RecordT]]:
+        """Return the rows of a query as a list of records.
+
+        `timeout` in seconds, None for command_timeout. Raises PostgresError, DataError for an argument that does not
+        fit its type, QueryTimeout.
+        """
+        return self._session.fetch(query, args, timeout, record_class)
+
+    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
+                 ) -> Awaitable[RecordT | None]:
+        """Return the first row of a query, None if there is none."""
+        return self._session.fetchrow(query, args, timeout, record_class)
+
+    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
+        """Return one value of the first row, None if there is no row. `column` is a position or a name."""
+        return self._session.fetchval(query, args, column, timeout)
+
+    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Awaitable[str]:
+        """Return the tag of a command, the last one's if the text holds several; '' if it holds none."""
+        return self._session.execute(query, args, timeout)
+
+    def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None,
+                    return_status: bool = False) -> Awaitable[Any]:
+        """Execute a command for each element of `args`, all or nothing; with `return_status` return their tags."""
+        return self._session.executemany(command, args, timeout, return_status=return_status)
+
+    def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
+                  ) -> Awaitable[list[RecordT]]:
+        """Execute a query for each element of `args` and return the rows of all."""
+        return self._session.fetchmany(query, args, timeout, record_class)
+
+    def prepare(self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: Any = None
+                ) -> Awaitable[PreparedStatement]:
+        """Return a PreparedStatement; without `name` it gets one that is unique, or none in prepare mode `never`."""
+        session = self._session
+        if name is None:
+            name = "" if session.statements.mode == "never" else new_name()
+
+        def make(op: Any) -> PreparedStatement:
+            statement = Statement(op.sql, op.name, op.parameter_oids, op.columns, session.registry)
+            return PreparedStatement(self, statement, record_class)
+
+        return session.prepare(query, name, timeout, make)
+
+    def transaction(self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
+                    ) -> Transaction:
+        """Return a transaction block, or a savepoint inside one; see Transaction."""
+        self._check_open()
+        return Transaction(self, isolation, readonly, deferrable)
+
+    def pipeline(self) -> Pipeline:
+        """Return a block whose calls are written together; see Pipeline."""
+        return Pipeline(self)
+
+    # Facts
+
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction block is open, a failed one included."""
+        session = self._session
+        return session.has_begun or (session.frontend.transaction_status != "I" and not session.n_ending)
+
+    def is_closed(self) -> bool:
+        """Whether the connection is closed."""
+        return self._session.is_closed
+
+    def get_server_pid(self) -> int:
+        """Return the process ID of the server's backend."""
+        return self._session.frontend.backend_pid
+
+    def get_server_version(self) -> ServerVersion:
+        """Return the version of the server; for 10 and later `micro` is the minor release."""
+        if self._server_version is None:
+            self._server_version = split_server_version_string(self._session.frontend.parameters["server_version"])
+        return self._server_version
+
+    def get_settings(self) -> ConnectionSettings:
+        """Return the parameters that the server reports, live."""
+        return ConnectionSettings(self._session.frontend.parameters)
+
+    # Resetting
+
+    def get_reset_query(self) -> str:
+        """Return the statements that `reset` executes, one per line."""
+        return "\n".join(f"{statement};" for statement in self._reset_statements())
+
+    def _reset_statements(self) -> tuple[str, ...]:
+        able = capabilities(self.get_server_version(), self._session.frontend.parameters)
+        statements = []
+        if able.advisory_locks:
+            statements.append("SELECT pg_catalog.pg_advisory_unlock_all()")
+        if able.sql_close_all:
+            statements.append("CLOSE ALL")
+        if able.notifications and able.plpgsql:
+            statements.append("UNLISTEN *")
+        if able.sql_reset:
+            statements.append("RESET ALL")
+        return tuple(statements)
+
+    async def reset(self, *, timeout: float | None = None) -> None:
+        """Bring the session back to how it began: no transaction, no locks, no settings, its own role."""
+        self._check_open()
+        session = self._session
+        if self.is_in_transaction():
+            if self._top_transaction is None or not self._top_transaction._managed:
+                self._loop.call_exception_handler({
+                    "message": "Resetting connection with an active transaction", "connection": self})
+            self._forget_transaction()
+            if session.frontend.transaction_status != "I" or session.frontend.n_pending:
+                await session.execute("ROLLBACK", (), timeout)
+        query = self.get_reset_query()
+        if query:
+            await session.execute(f"RESET SESSION AUTHORIZATION; {query}", (), timeout)
+
+    def _forget_transaction(self) -> None:
+        """Drop what transactions of this connection still owe."""
+        if self._top_transaction is not None:
+            self._session.drop_prelude(self._top_transaction)
+            self._top_transaction = None
+        self._session.has_begun = False
+
+    async def reload_schema_state(self) -> None:
+        """Forget what is known about statements and types, so that it is asked anew."""
+        self._check_open()
+        self._session.statements.clear()
+
+    # The end
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Close gracefully: a running query is cancelled, the server is told.
+
+        Without `timeout` (seconds) and command_timeout it takes 5 s at most; a connection that cannot be closed in time
+        is aborted, and TimeoutError is raised.
+        """
+        session = self._session
+        if session.is_closed:
+            return
+        seconds = timeout if timeout is not None else self._config.command_timeout or CLOSE_SECONDS
+        try:
+            await asyncio.wait_for(session.drain(), seconds)
+        except BaseException:
+            session.abort()
+            raise
+        session.say_goodbye()
+
+    def terminate(self) -> None:
+        """Close at once; pending calls fail."""
+        self._session.say_goodbye()
+
+
+for _method in ("fetch", "fetchrow", "fetchval", "execute", "executemany", "fetchmany", "prepare"):
+    coroutine_mark.mark(Connection, _method)
+for _method in ("fetch", "fetchrow", "fetchval", "fetchmany", "executemany"):
+    coroutine_mark.mark(PreparedStatement, _method)
+
+
+async def connect(
+    dsn: str | None = None, *, host: Any = None, port: Any = None, user: str | None = None, password: Any = None,
+    passfile: Any = None, service: str | None = None, servicefile: Any = None, database: str | None = None,
+    loop: asyncio.AbstractEventLoop | None = None, timeout: float | None = 60, statement_cache_size: int = 100,
+    max_cached_statement_lifetime: float = 300, max_cacheable_statement_size: int = 1024 * 15,
+    command_timeout: float | None = None, ssl: Any = None, direct_tls: bool | None = None,
+    connection_class: type[Connection[Any]] = Connection, record_class: Any = Record,
+    server_settings: dict[str, str] | None = None, target_session_attrs: str | None = None,
+    krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
+    connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
+    **libpq: Any,
+) -> Any:
+    """Return a new connection.
+
+    `timeout` bounds all hosts and attempts together, `connect_timeout` each attempt, `command_timeout` is the default of
+    every call; all in seconds. `prepare` is always, never or auto. Any other keyword is libpq's and is honoured or
+    refused by name. Raises OSError when no server can be reached, PostgresError when it refuses the session,
+    ClientConfigurationError for settings that make no sense.
+
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    """
+    check_classes(connection_class, record_class)
+    client = client_options(
+        statement_cache_size=statement_cache_size, max_cached_statement_lifetime=max_cached_statement_lifetime,
+        max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
+        prepare_threshold=prepare_threshold)
+    params = resolve(
+        dsn, host=host, port=port, user=user, password=password, passfile=passfile, service=service,
+        servicefile=servicefile, database=database, ssl=ssl, direct_tls=direct_tls, server_settings=server_settings,
+        target_session_attrs=target_session_attrs, krbsrvname=krbsrvname, gsslib=gsslib, timeout=timeout,
+        connect_timeout=connect_timeout, security=security, allow_cleartext_password=allow_cleartext_password, **libpq)
+    return await connect_with(params, client, connection_class, record_class)
+
+
+def check_classes(connection_class: Any, record_class: Any) -> None:
+    """Refuse classes that cannot be a connection or a row."""
+    if not (isinstance(connection_class, type) and issubclass(connection_class, Connection)):
+        raise InterfaceError("connection_class is expected to be a subclass of asyncpg_core.Connection, "
+                             f"got {connection_class!r}")
+    try:
+        check_record_class(record_class)
+    except TypeError as error:
+        raise InterfaceError("record_class is expected to be a subclass of asyncpg_core.Record, "
+                             f"got {record_class!r}: {error}") from None
+
+
+async def connect_with(
+    params: ConnectOptions, client: ClientOptions, connection_class: type[Connection[Any]], record_class: Any,
+    keys: Any = None, session_functions: tuple[str, ...] = (),
+) -> Any:
+    """Return a new connection from resolved settings."""
+    loop = asyncio.get_running_loop()
+    if params.timeout is not None and params.timeout <= 0:
+        raise asyncio.TimeoutError("the time to connect was over before it began")
+    session, route = await asyncio.wait_for(find_session(params, client, keys, session_functions), params.timeout)
+    session.default_timeout = client.command_timeout or 0
+    session.record_class = record_class
+    return connection_class(Protocol(session), session.transport, loop, route.address.dialled_address, client, params)

@@ -1,0 +1,120 @@
+"""A statement that the user has prepared by name, and what the server has said of it."""
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from asyncpg_core.types import Attribute, Type
+from pgproto.codecs.codec import Codec
+from pgproto.errors import InterfaceError
+from pgproto.statement import Statement
+
+if TYPE_CHECKING:
+    from asyncpg_core.connection import Connection
+
+
+def type_of(codec: Codec) -> Type:
+    """Return the public description of a codec's type."""
+    return Type(codec.oid, codec.name, codec.kind, codec.schema)
+
+
+class PreparedStatement:
+    """A prepared statement; made by `Connection.prepare`. The server forgets it when nobody refers to it any more."""
+
+    def __init__(self, connection: Connection[Any], statement: Statement, record_class: Any) -> None:
+        self._connection = connection
+        self._session = connection._session
+        self._statement = statement
+        self._record_class = record_class
+        self._status: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._statement.name!r} {self._statement.sql[:30]!r}>"
+
+    def __del__(self) -> None:
+        statement = getattr(self, "_statement", None)
+        if statement is not None and statement.name and not statement.is_closed and not self._session.is_closed:
+            statement.is_closed = True
+            self._session.statements.evicted.append(statement.name)
+
+    def _check(self, method: str) -> None:
+        if self._connection._session is not self._session:
+            raise InterfaceError(f"cannot call PreparedStatement.{method}(): the underlying connection has been released "
+                                 "back to the pool")
+        if self._session.is_closed:
+            raise InterfaceError(f"cannot call PreparedStatement.{method}(): the underlying connection is closed")
+
+    def get_name(self) -> str:
+        """Return the name that the server knows it by."""
+        return self._statement.name
+
+    def get_query(self) -> str:
+        """Return the text of the statement."""
+        return self._statement.sql
+
+    def get_statusmsg(self) -> str | None:
+        """Return the tag of the last execution, None before the first."""
+        return self._status
+
+    def get_parameters(self) -> tuple[Type, ...]:
+        """Return the types of the parameters, in their order."""
+        self._check("get_parameters")
+        return tuple(type_of(codec) for codec in self._statement.parameter_codecs)
+
+    def get_attributes(self) -> tuple[Attribute, ...]:
+        """Return the columns of the result, () for a statement without rows."""
+        self._check("get_attributes")
+        return tuple(Attribute(column.name, type_of(codec))
+                     for column, codec in zip(self._statement.columns, self._statement.column_codecs))
+
+    def fetch(self, *args: Any, timeout: float | None = None) -> Awaitable[list[Any]]:
+        """Return the rows as a list of records."""
+        self._check("fetch")
+        return self._watched(self._session.fetch(
+            self._statement.sql, args, timeout, self._record_class, self._statement))
+
+    def fetchrow(self, *args: Any, timeout: float | None = None) -> Awaitable[Any]:
+        """Return the first row, None if there is none."""
+        self._check("fetchrow")
+        return self._watched(self._session.fetchrow(
+            self._statement.sql, args, timeout, self._record_class, self._statement))
+
+    def fetchval(self, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
+        """Return one value of the first row, None if there is no row."""
+        self._check("fetchval")
+        return self._watched(self._session.fetchval(self._statement.sql, args, column, timeout, self._statement))
+
+    def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[list[Any]]:
+        """Execute for each element of `args` and return the rows of all."""
+        self._check("fetchmany")
+        return self._session.fetchmany(
+            self._statement.sql, args, timeout, self._record_class, statement=self._statement)
+
+    def executemany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[None]:
+        """Execute for each element of `args`, under one Sync."""
+        self._check("executemany")
+        return self._session.executemany(self._statement.sql, args, timeout, statement=self._statement)
+
+    async def explain(self, *args: Any, analyze: bool = False) -> Any:
+        """Return the plan as Python objects; with `analyze` the statement is executed and rolled back."""
+        self._check("explain")
+        query = f"EXPLAIN (FORMAT JSON, VERBOSE{', ANALYZE' if analyze else ''}) {self._statement.sql}"
+        if not analyze:
+            return plan_of(await self._connection.fetchval(query, *args))
+        transaction = self._connection.transaction()
+        await transaction.start()
+        try:
+            return plan_of(await self._connection.fetchval(query, *args))
+        finally:
+            await transaction.rollback()
+
+    def _watched(self, call: Any) -> Any:
+        """Let the call leave its tag here when it is done."""
+        call.leave_tag_with(self)
+        return call
+
+
+def plan_of(value: Any) -> Any:
+    """Return EXPLAIN's result as Python objects, whether or not a json codec has read it."""
+    return json.loads(value) if isinstance(value, (str, bytes)) else value

@@ -1,0 +1,36 @@
+"""A connection's protocol as asyncpg's users and instrumentations see it: a thin face of the session."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncpg_core.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from asyncpg_core.session import Session
+
+
+class Protocol:
+    """The protocol object of a connection."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    def queries_count(self) -> int:
+        """How many statements were sent."""
+        return self.session.n_executed
+
+    def is_closed(self) -> bool:
+        return self.session.is_closed
+
+    def is_in_transaction(self) -> bool:
+        return self.session.frontend.transaction_status != "I"
+
+    def get_server_pid(self) -> int:
+        return self.session.frontend.backend_pid
+
+    def get_settings(self) -> ConnectionSettings:
+        return ConnectionSettings(self.session.frontend.parameters)
+
+    def abort(self) -> None:
+        self.session.abort()
