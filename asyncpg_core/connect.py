@@ -216,11 +216,11 @@ async def server_role(session: Session) -> tuple[bool, bool]:
     parameters = session.frontend.parameters
     standby = parameters.get("in_hot_standby")
     if standby is None:
-        is_standby = await session.fetchval("SELECT pg_catalog.pg_is_in_recovery()", (), 0, None)
+        is_standby = await session.calls.fetchval("SELECT pg_catalog.pg_is_in_recovery()", (), 0, None)
         standby = "on" if is_standby else "off"
     read_only = parameters.get("default_transaction_read_only")
     if read_only is None:
-        read_only = await session.fetchval("SHOW transaction_read_only", (), 0, None)
+        read_only = await session.calls.fetchval("SHOW transaction_read_only", (), 0, None)
     return standby == "on", read_only == "on"
 
 

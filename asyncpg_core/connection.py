@@ -37,13 +37,14 @@ CLOSE_SECONDS = 5.0
 class Connection(Generic[RecordT]):
     """A session with the server; made by `connect` or lent by a pool."""
 
-    __slots__ = ("_protocol", "_session", "_transport", "_loop", "_addr", "_config", "_params", "_top_transaction",
+    __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params", "_top_transaction",
                  "_lease", "_server_version", "_is_raw", "__weakref__")
 
     def __init__(self, protocol: Protocol, transport: Any, loop: asyncio.AbstractEventLoop, addr: Any,
                  config: ClientOptions, params: ConnectOptions) -> None:
         self._protocol = protocol
         self._session: Session = protocol.session
+        self._calls = protocol.session.calls
         self._transport = transport
         self._loop = loop
         self._addr = addr
@@ -77,30 +78,30 @@ class Connection(Generic[RecordT]):
         `timeout` in seconds, None for command_timeout. Raises PostgresError, DataError for an argument that does not
         fit its type, QueryTimeout.
         """
-        return self._session.fetch(query, args, timeout, record_class)
+        return self._calls.fetch(query, args, timeout, record_class)
 
     def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
                  ) -> Awaitable[RecordT | None]:
         """Return the first row of a query, None if there is none."""
-        return self._session.fetchrow(query, args, timeout, record_class)
+        return self._calls.fetchrow(query, args, timeout, record_class)
 
     def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
         """Return one value of the first row, None if there is no row. `column` is a position or a name."""
-        return self._session.fetchval(query, args, column, timeout)
+        return self._calls.fetchval(query, args, column, timeout)
 
     def execute(self, query: str, *args: Any, timeout: float | None = None) -> Awaitable[str]:
         """Return the tag of a command, the last one's if the text holds several; '' if it holds none."""
-        return self._session.execute(query, args, timeout)
+        return self._calls.execute(query, args, timeout)
 
     def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None,
                     return_status: bool = False) -> Awaitable[Any]:
         """Execute a command for each element of `args`, all or nothing; with `return_status` return their tags."""
-        return self._session.executemany(command, args, timeout, return_status=return_status)
+        return self._calls.executemany(command, args, timeout, return_status=return_status)
 
     def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
                   ) -> Awaitable[list[RecordT]]:
         """Execute a query for each element of `args` and return the rows of all."""
-        return self._session.fetchmany(query, args, timeout, record_class)
+        return self._calls.fetchmany(query, args, timeout, record_class)
 
     def prepare(self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: Any = None
                 ) -> Awaitable[PreparedStatement]:
@@ -113,7 +114,7 @@ class Connection(Generic[RecordT]):
             statement = Statement(op.sql, op.name, op.parameter_oids, op.columns, session.registry)
             return PreparedStatement(self, statement, record_class)
 
-        return session.prepare(query, name, timeout, make)
+        return session.calls.prepare(query, name, timeout, make)
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
                     ) -> Transaction:
@@ -179,10 +180,10 @@ class Connection(Generic[RecordT]):
                     "message": "Resetting connection with an active transaction", "connection": self})
             self._forget_transaction()
             if session.frontend.transaction_status != "I" or session.frontend.n_pending:
-                await session.execute("ROLLBACK", (), timeout)
+                await session.calls.execute("ROLLBACK", (), timeout)
         query = self.get_reset_query()
         if query:
-            await session.execute(f"RESET SESSION AUTHORIZATION; {query}", (), timeout)
+            await session.calls.execute(f"RESET SESSION AUTHORIZATION; {query}", (), timeout)
 
     def _forget_transaction(self) -> None:
         """Drop what transactions of this connection still owe."""
@@ -281,6 +282,6 @@ async def connect_with(
     if params.timeout is not None and params.timeout <= 0:
         raise asyncio.TimeoutError("the time to connect was over before it began")
     session, route = await asyncio.wait_for(find_session(params, client, keys, session_functions), params.timeout)
-    session.default_timeout = client.command_timeout or 0
-    session.record_class = record_class
+    session.calls.default_timeout = client.command_timeout or 0
+    session.calls.record_class = record_class
     return connection_class(Protocol(session), session.transport, loop, route.address.dialled_address, client, params)

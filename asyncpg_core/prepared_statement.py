@@ -71,30 +71,30 @@ class PreparedStatement:
     def fetch(self, *args: Any, timeout: float | None = None) -> Awaitable[list[Any]]:
         """Return the rows as a list of records."""
         self._check("fetch")
-        return self._watched(self._session.fetch(
+        return self._watched(self._session.calls.fetch(
             self._statement.sql, args, timeout, self._record_class, self._statement))
 
     def fetchrow(self, *args: Any, timeout: float | None = None) -> Awaitable[Any]:
         """Return the first row, None if there is none."""
         self._check("fetchrow")
-        return self._watched(self._session.fetchrow(
+        return self._watched(self._session.calls.fetchrow(
             self._statement.sql, args, timeout, self._record_class, self._statement))
 
     def fetchval(self, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
         """Return one value of the first row, None if there is no row."""
         self._check("fetchval")
-        return self._watched(self._session.fetchval(self._statement.sql, args, column, timeout, self._statement))
+        return self._watched(self._session.calls.fetchval(self._statement.sql, args, column, timeout, self._statement))
 
     def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[list[Any]]:
         """Execute for each element of `args` and return the rows of all."""
         self._check("fetchmany")
-        return self._session.fetchmany(
+        return self._session.calls.fetchmany(
             self._statement.sql, args, timeout, self._record_class, statement=self._statement)
 
     def executemany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[None]:
         """Execute for each element of `args`, under one Sync."""
         self._check("executemany")
-        return self._session.executemany(self._statement.sql, args, timeout, statement=self._statement)
+        return self._session.calls.executemany(self._statement.sql, args, timeout, statement=self._statement)
 
     async def explain(self, *args: Any, analyze: bool = False) -> Any:
         """Return the plan as Python objects; with `analyze` the statement is executed and rolled back."""

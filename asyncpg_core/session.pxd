@@ -3,6 +3,7 @@
 cimport cython
 
 from asyncpg_core.call cimport Call
+from asyncpg_core.call_maker cimport CallMaker
 from asyncpg_core.endpoint cimport Endpoint
 from asyncpg_core.statement_cache cimport CachedStatement, StatementCache
 from asyncpg_core.transport cimport Transport
@@ -17,6 +18,7 @@ cdef class Session(Endpoint):
     cdef readonly Transport transport
     cdef readonly StatementCache statements
     cdef readonly CodecRegistry registry
+    cdef readonly CallMaker calls
     cdef object queue                       # deque of Calls that are not written, in their order
     cdef list describing                    # entries whose Prepare is not written
     cdef bint is_ticking
@@ -29,8 +31,6 @@ cdef class Session(Endpoint):
     cdef public bint has_begun              # a BEGIN is owed or written and its transaction has not ended
     cdef public object transaction_failure  # first server error inside the current transaction
 
-    cdef public double default_timeout      # command_timeout in seconds, 0 none
-    cdef public type record_class
     cdef public Py_ssize_t n_ending         # top-level COMMITs and ROLLBACKs that are not settled
 
     cdef object timer
@@ -50,7 +50,6 @@ cdef class Session(Endpoint):
     cdef public object pipeline             # the open Pipeline block, or None
     cdef public Py_ssize_t n_changes_seen   # ParameterStatus messages at the last reset
 
-    cdef Call new_call(self, str name, int kind, sql, arguments, timeout)
     cdef int make_operation(self, Call call) except -1
     cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1
     cdef int schedule_tick(self) except -1

@@ -18,6 +18,7 @@ from pgproto.operations.simple cimport SimpleQuery
 from pgproto.row_sinks cimport Records, RowSink
 from pgproto.statement cimport Statement
 
+from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.call cimport (
     DONE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN, STARTED)
 
@@ -26,7 +27,6 @@ from asyncio import _get_running_loop as running_loop
 
 from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, lost_error
-from pgproto.record import Record
 from pgproto.errors import (
     ConnectionDoesNotExistError, InterfaceError, PipelineAborted, PostgresError, ProtocolError)
 
@@ -49,27 +49,6 @@ class Cancelling:
         self.drain_timer = None
 
 
-cdef double seconds_of(timeout) except? -1:
-    """Return a call's timeout in seconds, -1 for one that is over already; ValueError if it is no number."""
-    if type(timeout) is bool or not isinstance(timeout, (int, float)) and not hasattr(timeout, "__float__"):
-        raise ValueError(f"invalid timeout value: expected float, got {timeout!r}")
-    cdef double seconds = float(timeout)
-    if seconds != seconds:
-        raise ValueError(f"invalid timeout value: expected a number of seconds, got {timeout!r}")
-    if seconds <= 0:
-        return -1
-    return 0 if seconds > 1e9 else seconds
-
-
-cdef str sql_text(sql):
-    """Return the text of a statement as an exact str."""
-    if type(sql) is str:
-        return sql
-    if isinstance(sql, str):
-        return str.__str__(sql) if type(str.__str__(sql)) is str else "".join(sql)
-    raise InterfaceError(f"the query must be a str, got {type(sql).__name__}")
-
-
 @cython.final
 cdef class Session(Endpoint):
     def __cinit__(self, loop, StatementCache statements not None, CodecRegistry registry not None):
@@ -83,7 +62,7 @@ cdef class Session(Endpoint):
         self.describing = []
         self.owed_prelude = []
         self.owing = []
-        self.record_class = Record
+        self.calls = CallMaker(self)
 
     def __repr__(self):
         state = "closed" if self.is_closed else f"{self.frontend.n_pending} pending"
@@ -794,76 +773,7 @@ cdef class Session(Endpoint):
         if not self.is_closed:
             self.on_received()
 
-    # Making calls: they do nothing until they are awaited. `timeout` in seconds, None for the session's default.
-
-    cdef Call new_call(self, str name, int kind, sql, arguments, timeout):
-        cdef Call call = Call.__new__(Call)
-        call.owner = self
-        call.name = name
-        call.kind = kind
-        call.sql = sql
-        call.arguments = arguments
-        call.timeout = self.default_timeout if timeout is None else seconds_of(timeout)
-        return call
-
-    def fetch(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
-        cdef Call call = self.new_call("fetch", FETCH, sql, arguments, timeout)
-        call.record_class = self.record_class if record_class is None else record_class
-        call.statement = statement
-        call.group = group
-        return call
-
-    def fetchrow(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
-        cdef Call call = self.new_call("fetchrow", FETCHROW, sql, arguments, timeout)
-        call.record_class = self.record_class if record_class is None else record_class
-        call.statement = statement
-        call.group = group
-        return call
-
-    def fetchval(self, sql, tuple arguments not None, column, timeout, statement=None, group=None):
-        cdef Call call = self.new_call("fetchval", FETCHVAL, sql, arguments, timeout)
-        call.record_class = Record
-        call.column = column
-        call.statement = statement
-        call.group = group
-        return call
-
-    def execute(self, sql, tuple arguments not None, timeout, group=None):
-        """Without arguments the text may hold any number of statements, except in a group."""
-        cdef Call call = self.new_call(
-            "execute", EXECUTE_STATEMENT if arguments or group is not None else EXECUTE_SCRIPT, sql, arguments, timeout)
-        call.record_class = Record
-        call.group = group
-        return call
-
-    def executemany(self, sql, elements, timeout, *, statement=None, group=None, bint return_status=False):
-        cdef Call call = self.new_call("executemany", EXECUTE_MANY, sql, elements, timeout)
-        call.record_class = Record
-        call.statement = statement
-        call.group = group
-        call.column = True if return_status else None
-        return call
-
-    def fetchmany(self, sql, elements, timeout, record_class, *, statement=None, group=None):
-        cdef Call call = self.new_call("fetchmany", FETCH_MANY, sql, elements, timeout)
-        call.record_class = self.record_class if record_class is None else record_class
-        call.statement = statement
-        call.group = group
-        return call
-
-    def prepare(self, sql, str name not None, timeout, make):
-        """`make(op)` makes the value of the settled Prepare."""
-        cdef Call call = self.new_call("prepare", PREPARE, sql, (), timeout)
-        call.op = Prepare(sql_text(sql), name)
-        call.extra = make
-        return call
-
-    def run(self, str name not None, Operation op not None, timeout, make=None):
-        """Write an operation in its turn; the value is `make(op)`, or the operation itself."""
-        cdef Call call = self.new_call(name, RUN, None, (), timeout)
-        call.op = op
-        call.extra = make
-        return call
+    # Transactions
 
     def owe_prelude(self, str sql not None, transaction):
         """Let the next operation carry `sql` in front of it; `transaction.carrier` is then that operation."""

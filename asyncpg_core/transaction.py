@@ -162,7 +162,7 @@ class Transaction:
             return
         level = outer._isolation
         if level is None:
-            shown: str = await self._session.fetchval("SHOW transaction_isolation", (), 0, None)
+            shown: str = await self._session.calls.fetchval("SHOW transaction_isolation", (), 0, None)
             level = outer._isolation = shown.replace(" ", "_")
         if level != self._isolation:
             raise InterfaceError(f"nested transaction has a different isolation level: current {self._isolation!r} != "
@@ -234,7 +234,7 @@ class Transaction:
         session = self._session
         session.n_ending += self._outer is None
         try:
-            tag: str = await session.execute(sql, (), seconds)
+            tag: str = await session.calls.execute(sql, (), seconds)
         except BaseException:
             self._end(State.FAILED)
             raise
@@ -250,7 +250,7 @@ class Transaction:
         if session.is_closed or session.drop_prelude(self):
             self._end(State.ROLLEDBACK)
             return
-        call = session.execute(self._rollback_text(), (), 0)
+        call = session.calls.execute(self._rollback_text(), (), 0)
         session.n_ending += is_top
 
         def done(call: Any) -> None:

@@ -1,0 +1,111 @@
+"""What makes calls: the methods of a connection as calls that do nothing until they are awaited.
+
+A session, a pool and a connection that was given back each have a maker; they differ in the endpoint that the calls
+belong to, and so in what happens at the first await. `timeout` is in seconds, None stands for the maker's default.
+"""
+cimport cython
+
+from asyncpg_core.call cimport (
+    EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN)
+from pgproto.operations.extended cimport Prepare
+from pgproto.operations.operation cimport Operation
+
+from pgproto.errors import InterfaceError
+from pgproto.record import Record
+
+
+cdef double seconds_of(timeout) except? -1:
+    """Return a call's timeout in seconds, -1 for one that is over already; ValueError if it is no number."""
+    if type(timeout) is bool or not isinstance(timeout, (int, float)) and not hasattr(timeout, "__float__"):
+        raise ValueError(f"invalid timeout value: expected float, got {timeout!r}")
+    cdef double seconds = float(timeout)
+    if seconds != seconds:
+        raise ValueError(f"invalid timeout value: expected a number of seconds, got {timeout!r}")
+    if seconds <= 0:
+        return -1
+    return 0 if seconds > 1e9 else seconds
+
+
+cdef str sql_text(sql):
+    """Return the text of a statement as an exact str."""
+    if type(sql) is str:
+        return sql
+    if isinstance(sql, str):
+        return str.__str__(sql) if type(str.__str__(sql)) is str else "".join(sql)
+    raise InterfaceError(f"the query must be a str, got {type(sql).__name__}")
+
+
+@cython.final
+cdef class CallMaker:
+    def __cinit__(self, Endpoint owner not None):
+        self.owner = owner
+        self.record_class = Record
+
+    cdef Call new_call(self, str name, int kind, sql, arguments, timeout):
+        cdef Call call = Call.__new__(Call)
+        call.owner = self.owner
+        call.name = name
+        call.kind = kind
+        call.sql = sql
+        call.arguments = arguments
+        call.timeout = self.default_timeout if timeout is None else seconds_of(timeout)
+        return call
+
+    def fetch(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+        cdef Call call = self.new_call("fetch", FETCH, sql, arguments, timeout)
+        call.record_class = self.record_class if record_class is None else record_class
+        call.statement = statement
+        call.group = group
+        return call
+
+    def fetchrow(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+        cdef Call call = self.new_call("fetchrow", FETCHROW, sql, arguments, timeout)
+        call.record_class = self.record_class if record_class is None else record_class
+        call.statement = statement
+        call.group = group
+        return call
+
+    def fetchval(self, sql, tuple arguments not None, column, timeout, statement=None, group=None):
+        cdef Call call = self.new_call("fetchval", FETCHVAL, sql, arguments, timeout)
+        call.record_class = Record
+        call.column = column
+        call.statement = statement
+        call.group = group
+        return call
+
+    def execute(self, sql, tuple arguments not None, timeout, group=None):
+        """Without arguments the text may hold any number of statements, except in a group."""
+        cdef Call call = self.new_call(
+            "execute", EXECUTE_STATEMENT if arguments or group is not None else EXECUTE_SCRIPT, sql, arguments, timeout)
+        call.record_class = Record
+        call.group = group
+        return call
+
+    def executemany(self, sql, elements, timeout, *, statement=None, group=None, bint return_status=False):
+        cdef Call call = self.new_call("executemany", EXECUTE_MANY, sql, elements, timeout)
+        call.record_class = Record
+        call.statement = statement
+        call.group = group
+        call.column = True if return_status else None
+        return call
+
+    def fetchmany(self, sql, elements, timeout, record_class, *, statement=None, group=None):
+        cdef Call call = self.new_call("fetchmany", FETCH_MANY, sql, elements, timeout)
+        call.record_class = self.record_class if record_class is None else record_class
+        call.statement = statement
+        call.group = group
+        return call
+
+    def prepare(self, sql, str name not None, timeout, make):
+        """`make(op)` makes the value of the settled Prepare."""
+        cdef Call call = self.new_call("prepare", PREPARE, sql, (), timeout)
+        call.op = Prepare(sql_text(sql), name)
+        call.extra = make
+        return call
+
+    def run(self, str name not None, Operation op not None, timeout, make=None):
+        """Write an operation in its turn; the value is `make(op)`, or the operation itself."""
+        cdef Call call = self.new_call(name, RUN, None, (), timeout)
+        call.op = op
+        call.extra = make
+        return call
