@@ -2,8 +2,9 @@
 from asyncpg_core.connection import Connection, connect
 from asyncpg_core.exceptions import *  # noqa: F403
 from asyncpg_core.exceptions import __all__ as _exception_names
+from asyncpg_core.pool import Pool, create_pool
 from asyncpg_core.types import Attribute, ServerVersion, Type
 from pgproto.record import Record
 
 __version__ = "0.1.0"
-__all__ = ("connect", "Connection", "Record", *_exception_names)
+__all__ = ("connect", "create_pool", "Pool", "Record", "Connection", *_exception_names)

@@ -38,7 +38,7 @@ class Connection(Generic[RecordT]):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params", "_top_transaction",
-                 "_lease", "_server_version", "_is_raw", "__weakref__")
+                 "_lease", "_pool", "_server_version", "_is_raw", "__weakref__")
 
     def __init__(self, protocol: Protocol, transport: Any, loop: asyncio.AbstractEventLoop, addr: Any,
                  config: ClientOptions, params: ConnectOptions) -> None:
@@ -52,6 +52,7 @@ class Connection(Generic[RecordT]):
         self._params = params
         self._top_transaction: Transaction | None = None
         self._lease: Any = None
+        self._pool: Any = None
         self._server_version: ServerVersion | None = None
         self._is_raw = True
 
@@ -64,6 +65,26 @@ class Connection(Generic[RecordT]):
             warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2)
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._session.say_goodbye)
+
+    def _new_face(self) -> Connection[Any]:
+        """Return another connection object on the same session, for a pool to lend."""
+        cls = type(self)
+        face = cls.__new__(cls)
+        face._protocol = self._protocol
+        face._session = self._session
+        face._calls = self._calls
+        face._transport = self._transport
+        face._loop = self._loop
+        face._addr = self._addr
+        face._config = self._config
+        face._params = self._params
+        face._top_transaction = None
+        face._server_version = self._server_version
+        face._is_raw = False
+        attributes = getattr(self, "__dict__", None)
+        if attributes is not None:
+            face.__dict__ = attributes
+        return face
 
     def _check_open(self) -> None:
         if self._session.is_closed:

@@ -183,6 +183,11 @@ class ClientOptions:
     prepare_threshold: int = 5
 
 
+CLIENT_KEYWORDS = frozenset((
+    "statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size", "command_timeout", "prepare",
+    "prepare_threshold"))
+
+
 def client_options(
     *,
     statement_cache_size: int = 100,

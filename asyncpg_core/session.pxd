@@ -45,10 +45,13 @@ cdef class Session(Endpoint):
     cdef Operation reset                    # the pool's reset, not written yet
     cdef Operation awaited_reset            # written, and the borrower's writes are held until it is settled
     cdef public object on_end               # called with the session when it is closed
-    cdef public object on_reset_done        # called with (session, error or None)
+    cdef public object on_reset_failed      # called with (session, calls to be moved, error)
+    cdef object reset_error
+    cdef list strays                        # calls that a failed reset has held up, or None
+    cdef public object member               # the pool's, or None
+    cdef Py_ssize_t n_executed_at_reset
     cdef public object on_told              # called with (session, notices, notifications)
     cdef public object pipeline             # the open Pipeline block, or None
-    cdef public Py_ssize_t n_changes_seen   # ParameterStatus messages at the last reset
 
     cdef int make_operation(self, Call call) except -1
     cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1

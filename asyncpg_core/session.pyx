@@ -299,6 +299,9 @@ cdef class Session(Endpoint):
             self.tell()
         if self.is_closed:
             return 0
+        if self.strays is not None:
+            self.end_after_reset()
+            return 0
         if self.frontend.farewell is not None and not self.frontend.is_ready:
             self.transport.lose(None)
             return 0
@@ -383,6 +386,10 @@ cdef class Session(Endpoint):
         return op
 
     cdef int settle_failed(self, Call call, Operation op) except -1:
+        if self.strays is not None and op.error.__cause__ is self.reset_error:
+            # It shared the reset's Sync and was skipped: nothing of it has happened.
+            self.strays.append(call)
+            return 0
         self.note_failure(call, op)
         if not call.is_retried and self.can_heal(call, op):
             return self.heal(call, op)
@@ -649,7 +656,6 @@ cdef class Session(Endpoint):
     def put_reset(self, tuple statements not None):
         """Reset the session with this tick's write; nobody waits for it."""
         self.reset = Script(statements)
-        self.n_changes_seen = self.frontend.n_status_changes
         self.schedule_tick()
 
     @property
@@ -683,17 +689,54 @@ cdef class Session(Endpoint):
         return 0
 
     def on_reset_settled(self, Operation op not None):
+        """A reset is answered: writes go on, or the connection ends and what waited is moved to another one."""
+        cdef Call call
         if self.awaited_reset is op:
             self.awaited_reset = None
             self.schedule_tick()
-        if op.error is not None:
-            self.close_reason = op.error
-            if self.on_reset_done is not None:
-                self.on_reset_done(self, op.error)
-            if not self.is_closed:
-                self.transport.lose(ConnectionDoesNotExistError(f"the reset of the session failed: {op.error}"))
-        elif self.on_reset_done is not None:
-            self.on_reset_done(self, None)
+        if op.error is not None and self.reset_error is None:
+            self.reset_error = op.error
+            self.strays = [call for call in self.queue if call.phase == STARTED]
+            self.queue.clear()
+
+    def end_after_reset(self):
+        """The reset has failed and all that was written with it is settled."""
+        strays = self.strays
+        error = self.reset_error
+        self.strays = None
+        self.close_reason = error
+        if self.on_reset_failed is not None:
+            self.on_reset_failed(self, strays, error)
+        else:
+            self.queue.extend(strays)
+        self.transport.lose(ConnectionDoesNotExistError(f"the reset of the session failed: {error}"))
+
+    @property
+    def is_in_transaction(self):
+        """Whether a transaction block is open on the server, as far as what was written says."""
+        return (self.frontend.status != c'I' or self.has_begun) and not (
+            self.owed_prelude and self.owed_prelude[0].startswith("BEGIN"))
+
+    def is_unchanged(self, Py_ssize_t n_changes):
+        """Whether the session is as it was when `n_changes` ParameterStatus messages had come."""
+        return (self.frontend.status == c'I' and self.frontend.n_pending == 0 and not self.has_begun
+                and self.frontend.n_status_changes == n_changes and self.cancelling is None)
+
+    def give_up_lease(self, tuple reset not None):
+        """The borrower has gone: what he had not written fails, and the session is reset unless nothing was executed."""
+        cdef Call call
+        for call in list(self.queue):
+            call.fail(InterfaceError("the connection was released back to the pool before the statement was sent"))
+        rolls_back = self.is_in_transaction and not self.n_ending
+        self.owed_prelude = []
+        self.owing = []
+        self.has_begun = False
+        self.transaction_failure = None
+        if rolls_back:
+            self.put_reset(("ROLLBACK", "BEGIN", "RESET SESSION AUTHORIZATION", *reset, "COMMIT"))
+        elif self.n_executed != self.n_executed_at_reset:
+            self.put_reset(("BEGIN", "RESET SESSION AUTHORIZATION", *reset, "COMMIT"))
+        self.n_executed_at_reset = self.n_executed
 
     # The end
 

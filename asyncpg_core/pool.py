@@ -1,0 +1,705 @@
+"""A pool of connections: what `PoolState` decides, carried out.
+
+A connection that is lent is a face of its own on the member's session: it is refused after its release, whoever has the
+session then. Release does not wait: the reset goes into the send buffer and leaves with that tick's write, in front of
+what the next borrower writes. `fetch` and its like on the pool need no face at all; their calls go to an idle session,
+or wait in the same queue as everybody else.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from asyncpg_core import coroutine_mark
+from asyncpg_core.call import Call
+from asyncpg_core.call_maker import CallMaker
+from asyncpg_core.connection import Connection, check_classes, connect_with
+from asyncpg_core.dsn import resolve
+from asyncpg_core.exceptions import PoolTimeout
+from asyncpg_core.options import CLIENT_KEYWORDS, client_options
+from asyncpg_core.pool_endpoint import PoolEndpoint, fail_waiter, has_hook, is_plain_call, session_of
+from asyncpg_core.pool_member import PoolMember, face_of, release_face
+from asyncpg_core.pool_state import PoolState
+from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
+from pgproto.record import Record
+
+logger = logging.getLogger("asyncpg_core.pool")
+RecordT = TypeVar("RecordT", bound=Record, covariant=True)
+
+CLOSE_WARNING_SECONDS = 60.0
+RECONNECT_SECONDS_MAX = 60.0
+SOCKET_SECONDS = 5.0
+ONE_SHOTS = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "fetchmany")
+
+
+class PoolAcquireContext:
+    """What `Pool.acquire` returns: to be awaited, or entered with `async with`."""
+
+    __slots__ = ("_pool", "_timeout", "_connection", "_is_used")
+
+    def __init__(self, pool: Pool[Any], timeout: float | None) -> None:
+        self._pool = pool
+        self._timeout = timeout
+        self._connection: Any = None
+        self._is_used = False
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self._is_used = True
+        return self._pool._acquire(self._timeout).__await__()
+
+    async def __aenter__(self) -> Any:
+        if self._connection is not None or self._is_used:
+            raise InterfaceError("a connection is already acquired")
+        pool = self._pool
+        connection = pool._lend_at_once() if self._timeout is None else None
+        if connection is None:
+            connection = await pool._acquire(self._timeout)
+        self._connection = connection
+        return connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._is_used = True
+        connection, self._connection = self._connection, None
+        pool = self._pool
+        if pool._resets_awaited:
+            await pool.release(connection)
+        else:
+            pool._release_face(connection)
+
+
+class Pool(Generic[RecordT]):
+    """Connections to one database; made by `create_pool`, opened by `await` or `async with`."""
+
+    def __init__(
+        self, *connect_args: Any, init_size: int | None = None, min_size: int, max_size: int, max_queries: int,
+        max_inactive_connection_lifetime: float, connect: Callable[..., Awaitable[Any]] | None = None,
+        setup: Callable[[Any], Awaitable[None]] | None = None, init: Callable[[Any], Awaitable[None]] | None = None,
+        reset: Callable[[Any], Awaitable[None]] | None = None, loop: asyncio.AbstractEventLoop | None = None,
+        connection_class: type[Connection[Any]] = Connection, record_class: Any = Record,
+        session_functions: Iterable[str] = (), **connect_kwargs: Any,
+    ) -> None:
+        check_sizes(min_size, max_size, init_size, max_queries, max_inactive_connection_lifetime)
+        check_classes(connection_class, record_class)
+        self._state = PoolState(min_size, max_size, max_inactive_connection_lifetime)
+        self._init_size = min_size if init_size is None else init_size
+        self._max_queries = max_queries
+        self._connect_hook, self._setup, self._init, self._reset = connect, setup, init, reset
+        self._connection_class = connection_class
+        self._record_class = record_class
+        self._session_functions = tuple(session_functions)
+        self._keys: dict[Any, Any] = {}
+        self._endpoint = PoolEndpoint(self)
+        self._calls = CallMaker(self._endpoint)
+        self._calls.record_class = record_class
+        self._loop: Any = loop
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._opening = False
+        self._is_open = False
+        self._is_closed = False
+        self._all_back: asyncio.Future[None] | None = None
+        self._expiry_timer: asyncio.TimerHandle | None = None
+        self._retry_timer: asyncio.TimerHandle | None = None
+        self._retry_seconds = 0.0
+        self._reset_errors = 0
+        # A hook or an overridden reset is the user's code: release awaits it, as in asyncpg.
+        self._resets_awaited = reset is not None or connection_class.reset is not Connection.reset or (
+            connection_class.get_reset_query is not Connection.get_reset_query)
+        self.set_connect_args(*connect_args, **connect_kwargs)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else "open" if self._is_open else "not initialized"
+        return f"<{type(self).__name__} {state} {self._state.size}/{self._state.max_size}>"
+
+    # Opening
+
+    def set_connect_args(self, dsn: str | None = None, **connect_kwargs: Any) -> None:
+        """Set what the connections that are made from now on are made with; replaces all earlier ones."""
+        self._connect_args = (dsn,)
+        self._connect_kwargs = connect_kwargs
+        self._resolved: Any = None
+        if self._connect_hook is None:
+            client = client_options(**{k: v for k, v in connect_kwargs.items() if k in CLIENT_KEYWORDS})
+            self._calls.default_timeout = client.command_timeout or 0
+
+    def __await__(self) -> Generator[Any, None, Pool[RecordT]]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Pool[RecordT]:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self.close()
+        else:
+            self.terminate()
+
+    async def _open(self) -> Pool[RecordT]:
+        """Open `init_size` connections: one alone, so that a wrong setting is told once, then the rest together."""
+        if self._is_open:
+            return self
+        if self._opening:
+            raise InterfaceError("pool is being initialized in another task")
+        if self._is_closed:
+            raise PoolClosed("pool is closed")
+        self._opening = True
+        self._loop = asyncio.get_running_loop()
+        self._endpoint.bind(self._loop)
+        try:
+            if self._init_size:
+                await self._open_members(1)
+                await self._open_members(self._init_size - 1)
+        except BaseException:
+            self._terminate_members()
+            self._is_closed = True
+            raise
+        finally:
+            self._opening = False
+        self._is_open = True
+        return self
+
+    async def _open_members(self, n: int) -> None:
+        tasks = [self._loop.create_task(self._connect_member()) for _ in range(n)]
+        self._state.n_connecting += n
+        failures = []
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, BaseException):
+                self._state.connect_failed()
+                failures.append(result)
+            else:
+                self._state.connected(result, self._loop.time())
+        if failures:
+            raise failures[0]
+
+    def _check_open(self) -> None:
+        if self._is_open and not self._state.is_closing:
+            return
+        if self._is_closed:
+            raise PoolClosed("pool is closed")
+        if self._state.is_closing:
+            raise PoolClosed("pool is closing")
+        if self._opening:
+            raise InterfaceError("pool is being initialized, but not yet ready: likely there is a race between "
+                                 "creating a pool and using it")
+        raise InterfaceError("pool is not initialized")
+
+    async def _connect_member(self) -> PoolMember:
+        """Make one connection and initialise it."""
+        connection = await self._connect()
+        member = PoolMember(connection, connection._session, self._loop.time())
+        connection._session.member = member
+        try:
+            if self._init is not None:
+                await self._init(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        connection._is_raw = False
+        connection._session.on_end = self._on_session_end
+        connection._session.on_reset_failed = self._on_reset_failed
+        return member
+
+    async def _connect(self) -> Any:
+        if self._connect_hook is not None:
+            connection = await self._connect_hook(
+                *self._connect_args, loop=self._loop, connection_class=self._connection_class,
+                record_class=self._record_class, **self._connect_kwargs)
+            if not isinstance(connection, self._connection_class):
+                raise InterfaceError(f"expected pool connect callback to return an instance of "
+                                     f"{self._connection_class!r}, got {connection!r}")
+            return connection
+        if self._resolved is None:
+            client = {k: v for k, v in self._connect_kwargs.items() if k in CLIENT_KEYWORDS}
+            rest = {k: v for k, v in self._connect_kwargs.items() if k not in CLIENT_KEYWORDS}
+            self._resolved = resolve(*self._connect_args, **rest), client_options(**client)
+        return await connect_with(
+            *self._resolved, self._connection_class, self._record_class, self._keys, self._session_functions)
+
+    # Lending
+
+    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
+        """Return a connection when awaited or entered; PoolTimeout if none is free within `timeout` seconds."""
+        return PoolAcquireContext(self, timeout)
+
+    def _take(self) -> PoolMember | None:
+        """Take an idle member that is alive."""
+        if not self._is_open or self._state.is_closing:
+            self._check_open()
+        while True:
+            member: Any = self._state.take_idle()
+            if member is None or not member.is_dead(self._loop):
+                return member
+            member.session.abort(ConnectionDoesNotExistError("the server has closed an idle connection"))
+
+    def _lend_at_once(self) -> Any:
+        """Return a face of an idle member if there is one and nothing has to be awaited."""
+        if self._setup is not None:
+            return None
+        member = self._take()
+        return None if member is None else face_of(self, member)
+
+    async def _acquire(self, timeout: float | None) -> Any:
+        member = self._take() or await self._wait(timeout)
+        connection = face_of(self, member)
+        if self._setup is not None:
+            try:
+                await (self._setup(connection) if timeout is None else asyncio.wait_for(self._setup(connection), timeout))
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
+
+    async def _wait(self, timeout: float | None) -> PoolMember:
+        """Wait for a member, first come first served."""
+        if timeout is not None and timeout <= 0:
+            raise PoolTimeout("the time to acquire a connection was over before it began")
+        waiter: asyncio.Future[PoolMember] = self._loop.create_future()
+        self._state.waiters.append(waiter)
+        self._fill()
+        timer = None
+        if timeout is not None:
+            timer = self._loop.call_later(timeout, self._expire_waiter, waiter, timeout)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled() and waiter.done() and waiter.exception() is None:
+                self._give_back(waiter.result())
+            self._state.drop_waiter(waiter)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _expire_waiter(self, waiter: asyncio.Future[PoolMember], timeout: float) -> None:
+        if self._state.drop_waiter(waiter) and not waiter.done():
+            waiter.set_exception(PoolTimeout(f"no connection was free within {timeout:g} s"))
+
+    def _hand(self, waiter: object, member: PoolMember) -> None:
+        """Give a lent member to a waiter; if it has gone, to the next."""
+        if isinstance(waiter, Call):
+            if self._endpoint.lend(waiter, member.session):
+                return
+        elif isinstance(waiter, asyncio.Future) and not waiter.done():
+            waiter.set_result(member)
+            return
+        self._give_back(member)
+
+    def _give_back(self, member: PoolMember) -> None:
+        """A member whose session is clean, or has its reset on the way, is free."""
+        if member.session.is_closed:
+            return
+        if self._state.is_closing or self._state.is_outdated(member) or (
+                self._max_queries and member.session.n_executed >= self._max_queries):
+            self._retire(member)
+            return
+        waiter = self._state.give_back(member, self._loop.time())
+        if waiter is not None:
+            self._hand(waiter, member)
+        elif self._expiry_timer is None:
+            self._schedule_expiry()
+
+    def _retire(self, member: PoolMember) -> None:
+        """Close a member's connection in the background."""
+        self._start(member.close())
+
+    # One-shot methods
+
+    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
+              ) -> Awaitable[list[RecordT]]:
+        """Connection.fetch on a connection of the pool."""
+        if self._connection_class.fetch is not CONNECTION_METHODS["fetch"]:
+            return self._overridden("fetch", query, *args, timeout=timeout, record_class=record_class)
+        return self._calls.fetch(query, args, timeout, record_class)
+
+    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
+                 ) -> Awaitable[RecordT | None]:
+        """Connection.fetchrow on a connection of the pool."""
+        if self._connection_class.fetchrow is not CONNECTION_METHODS["fetchrow"]:
+            return self._overridden("fetchrow", query, *args, timeout=timeout, record_class=record_class)
+        return self._calls.fetchrow(query, args, timeout, record_class)
+
+    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
+        """Connection.fetchval on a connection of the pool."""
+        if self._connection_class.fetchval is not CONNECTION_METHODS["fetchval"]:
+            return self._overridden("fetchval", query, *args, column=column, timeout=timeout)
+        return self._calls.fetchval(query, args, column, timeout)
+
+    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Awaitable[str]:
+        """Connection.execute on a connection of the pool."""
+        if self._connection_class.execute is not CONNECTION_METHODS["execute"]:
+            return self._overridden("execute", query, *args, timeout=timeout)
+        return self._calls.execute(query, args, timeout)
+
+    def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[None]:
+        """Connection.executemany on a connection of the pool."""
+        if self._connection_class.executemany is not CONNECTION_METHODS["executemany"]:
+            return self._overridden("executemany", command, args, timeout=timeout)
+        return self._calls.executemany(command, args, timeout)
+
+    def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
+                  ) -> Awaitable[list[RecordT]]:
+        """Connection.fetchmany on a connection of the pool."""
+        if self._connection_class.fetchmany is not CONNECTION_METHODS["fetchmany"]:
+            return self._overridden("fetchmany", query, args, timeout=timeout, record_class=record_class)
+        return self._calls.fetchmany(query, args, timeout, record_class)
+
+    async def _overridden(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """The connection class has a method of its own: honour it."""
+        async with self.acquire() as connection:
+            return await getattr(connection, method)(*args, **kwargs)
+
+    def _session_for_one_shot(self, call: Call) -> Any:
+        """Return an idle session for a call, or queue the call and return None."""
+        if self._setup is None:
+            member = self._take()
+            if member is not None:
+                member.n_changes = member.session.frontend.n_status_changes
+                return member.session
+            self._state.waiters.append(call)
+            self._fill()
+            return None
+        self._check_open()
+        self._start(self._set_up_for(call))
+        return None
+
+    async def _set_up_for(self, call: Call) -> None:
+        """Lend a connection to a call after the user's setup."""
+        try:
+            connection = await self._acquire(None)
+        except BaseException as error:
+            fail_waiter(call, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        member = connection._lease
+        release_face(connection)
+        if not self._endpoint.lend(call, member.session):
+            self._give_back_used(member)
+
+    def _one_shot_done(self, call: Call) -> None:
+        session = session_of(call)
+        member = session.member
+        if is_plain_call(call) and self._setup is None and not self._resets_awaited and session.is_unchanged(
+                member.n_changes):
+            self._give_back(member)
+        else:
+            self._give_back_used(member)
+
+    def _drop_waiter(self, call: Call) -> None:
+        self._state.drop_waiter(call)
+
+    # Taking back
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:
+        """Give a connection back. A second time does nothing; a connection of another pool is an InterfaceError."""
+        if not isinstance(connection, Connection) or connection._pool is not self:
+            raise InterfaceError(f"Pool.release() received invalid connection: {connection!r} is not a member of this pool")
+        if connection._lease is None:
+            return
+        if not self._resets_awaited:
+            self._release_face(connection)
+            return
+        await asyncio.shield(self._start(self._release_awaited(connection, timeout)))
+
+    def _release_face(self, connection: Any) -> None:
+        """Take a connection back at once; its reset leaves with this tick's write."""
+        member = connection._lease
+        if member is None:
+            return
+        release_face(connection)
+        if not member.session.is_closed:
+            self._give_back_used(member, connection)
+
+    def _give_back_used(self, member: PoolMember, connection: Any = None) -> None:
+        session = member.session
+        if session.is_closed:
+            return
+        if self._resets_awaited:
+            self._start(self._reset_awaited(member, None))
+            return
+        if session.is_in_transaction and connection is not None and not session.n_ending:
+            self._loop.call_exception_handler({
+                "message": "Resetting connection with an active transaction", "connection": connection})
+        session.give_up_lease(member.connection._reset_statements())
+        self._give_back(member)
+
+    async def _release_awaited(self, connection: Any, timeout: float | None) -> None:
+        member = connection._lease
+        release_face(connection)
+        await self._reset_awaited(member, timeout)
+
+    async def _reset_awaited(self, member: PoolMember, timeout: float | None) -> None:
+        """Run the user's reset; a connection that cannot be reset is closed."""
+        raw = member.connection
+        session = member.session
+        if session.is_closed:
+            return
+        try:
+            await asyncio.wait_for(self._run_reset(raw), timeout)
+        except BaseException:
+            raw.terminate()
+            raise
+        self._give_back(member)
+
+    async def _run_reset(self, raw: Any) -> None:
+        if self._reset is None:
+            await raw.reset()
+            return
+        if raw.is_in_transaction():
+            raw._forget_transaction()
+            await raw.execute("ROLLBACK")
+        await self._reset(raw)
+
+    def _on_reset_failed(self, session: Any, strays: list[Call], error: BaseException) -> None:
+        """A reset has failed: its connection is closed, what waited behind it goes unsent to another one."""
+        self._reset_errors += 1
+        logger.warning("the reset of a pooled connection failed: %s", error)
+        member = session.member
+        self._start(self._move(member, strays))
+
+    async def _move(self, member: PoolMember, strays: list[Call]) -> None:
+        if not strays and member.face_alive() is None:
+            return
+        try:
+            other = self._take() or await self._wait(SOCKET_SECONDS)
+        except BaseException as error:
+            for call in strays:
+                fail_waiter(call, error)
+            return
+        face = member.face_alive()
+        if face is not None:
+            face._lease = other
+            face._session = other.session
+            face._calls = other.session.calls
+            other.lend(face)
+        for call in strays:
+            self._endpoint.move(call, other.session)
+        if face is None and not any(has_hook(call) for call in strays):
+            self._give_back_used(other)
+
+    # Upkeep
+
+    def _fill(self) -> None:
+        """Open what the waiters and the floor are short of."""
+        if self._retry_timer is not None and not self._state.waiters:
+            return
+        for _ in range(self._state.shortage()):
+            if not self._state.may_connect():
+                break
+            self._start(self._connect_more())
+
+    async def _connect_more(self) -> None:
+        try:
+            member = await self._connect_member()
+        except asyncio.CancelledError:
+            self._state.connect_failed()
+            raise
+        except Exception as error:
+            self._state.connect_failed()
+            self._on_connect_failed(error)
+            return
+        self._retry_seconds = 0.0
+        if self._state.is_closing:
+            self._state.connect_failed()
+            await member.close()
+            return
+        waiter = self._state.connected(member, self._loop.time())
+        if waiter is not None:
+            self._hand(waiter, member)
+        elif self._expiry_timer is None:
+            self._schedule_expiry()
+
+    def _on_connect_failed(self, error: Exception) -> None:
+        """The oldest waiter is told; for the floor it is tried again, less and less often."""
+        while self._state.waiters:
+            waiter = self._state.waiters.popleft()
+            if isinstance(waiter, Call):
+                fail_waiter(waiter, error)
+                break
+            if isinstance(waiter, asyncio.Future) and not waiter.done():
+                waiter.set_exception(error)
+                break
+        if self._state.shortage() and self._retry_timer is None and not self._state.is_closing:
+            self._retry_seconds = min(max(1.0, self._retry_seconds * 2), RECONNECT_SECONDS_MAX)
+            logger.warning("a connection of the pool could not be opened, trying again in %g s: %s",
+                           self._retry_seconds, error)
+            self._retry_timer = self._loop.call_later(self._retry_seconds, self._retry)
+            if self._state.waiters:
+                self._fill()
+
+    def _retry(self) -> None:
+        self._retry_timer = None
+        self._fill()
+
+    def _schedule_expiry(self) -> None:
+        at = self._state.next_expiry()
+        if at is not None:
+            self._expiry_timer = self._loop.call_at(at, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry_timer = None
+        for member in self._state.expire(self._loop.time()):
+            self._start(member.close())  # type: ignore[attr-defined]
+        self._schedule_expiry()
+
+    def _on_session_end(self, session: Any) -> None:
+        """A member's connection is gone, for whatever reason."""
+        self._state.forget(session.member)
+        session.member.forget_face()
+        if self._all_back is not None:
+            self._check_all_back()
+        elif self._is_open and not self._state.is_closing:
+            self._fill()
+
+    def _start(self, coroutine: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # Facts
+
+    def get_size(self) -> int:
+        """Return the number of connections."""
+        return self._state.size - self._state.n_connecting
+
+    def get_idle_size(self) -> int:
+        """Return the number of connections that nobody uses."""
+        return len(self._state.idle)
+
+    def get_min_size(self) -> int:
+        return self._state.min_size
+
+    def get_max_size(self) -> int:
+        return self._state.max_size
+
+    def get_init_size(self) -> int:
+        return self._init_size
+
+    def is_closing(self) -> bool:
+        """Whether the pool is closed or being closed."""
+        return self._is_closed or self._state.is_closing
+
+    # The end
+
+    async def expire_connections(self) -> None:
+        """Replace every connection: the idle ones now, the others when they are released."""
+        for member in self._state.outdate():
+            self._start(member.close())  # type: ignore[attr-defined]
+        self._fill()
+
+    async def close(self) -> None:
+        """Wait until every connection is released and close them; new borrowers and those who wait are refused."""
+        if self._is_closed:
+            return
+        self._check_open()
+        idle, waiters = self._state.close()
+        self._refuse(waiters)
+        self._stop_timers()
+        warning = self._loop.call_later(CLOSE_WARNING_SECONDS, self._warn_about_close)
+        try:
+            await asyncio.gather(*[member.close() for member in idle])  # type: ignore[attr-defined]
+            while self._state.lent:
+                self._all_back = self._loop.create_future()
+                await self._all_back
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        except BaseException:
+            self.terminate()
+            raise
+        finally:
+            warning.cancel()
+            self._is_closed = True
+
+    def terminate(self) -> None:
+        """Close every connection at once."""
+        if self._is_closed and not self._state.size:
+            return
+        _, waiters = self._state.close()
+        self._refuse(waiters)
+        self._stop_timers()
+        self._terminate_members()
+        self._is_closed = True
+
+    def _terminate_members(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        for session in [member.session for member in (*self._state.idle, *self._state.lent)]:  # type: ignore[attr-defined]
+            session.say_goodbye()
+
+    def _refuse(self, waiters: list[object]) -> None:
+        for waiter in waiters:
+            error = PoolClosed("pool is closing")
+            if isinstance(waiter, Call):
+                fail_waiter(waiter, error)
+            elif isinstance(waiter, asyncio.Future) and not waiter.done():
+                waiter.set_exception(error)
+
+    def _stop_timers(self) -> None:
+        for timer in (self._expiry_timer, self._retry_timer):
+            if timer is not None:
+                timer.cancel()
+        self._expiry_timer = self._retry_timer = None
+
+    def _check_all_back(self) -> None:
+        if self._all_back is not None and not self._all_back.done() and not self._state.lent:
+            self._all_back.set_result(None)
+
+    def _warn_about_close(self) -> None:
+        logger.warning("Pool.close() is taking over 60 seconds to complete. Check if you have any unreleased connections "
+                       "left. Use asyncio.wait_for() to set a timeout for Pool.close().")
+
+
+CONNECTION_METHODS = {name: getattr(Connection, name) for name in ONE_SHOTS}
+for _name in ONE_SHOTS:
+    coroutine_mark.mark(Pool, _name)
+
+
+def check_sizes(min_size: int, max_size: int, init_size: int | None, max_queries: int, lifetime: float) -> None:
+    """Refuse sizes that make no sense."""
+    if max_size <= 0:
+        raise ValueError("max_size is expected to be greater than zero")
+    if min_size < 0:
+        raise ValueError("min_size is expected to be greater or equal to zero")
+    if min_size > max_size:
+        raise ValueError("min_size is greater than max_size")
+    if init_size is not None and not min_size <= init_size <= max_size:
+        raise ValueError("init_size is expected to be between min_size and max_size")
+    if max_queries <= 0:
+        raise ValueError("max_queries is expected to be greater than zero")
+    if lifetime < 0:
+        raise ValueError("max_inactive_connection_lifetime is expected to be greater or equal to zero")
+
+
+class DefaultSize(int):
+    """A default that can be told from the same number given by the user."""
+
+
+DEFAULT_MIN_SIZE = DefaultSize(10)
+
+
+def create_pool(
+    dsn: str | None = None, *, init_size: int | None = None, min_size: int = DEFAULT_MIN_SIZE, max_size: int = 10,
+    max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0,
+    connect: Callable[..., Awaitable[Any]] | None = None, setup: Callable[[Any], Awaitable[None]] | None = None,
+    init: Callable[[Any], Awaitable[None]] | None = None, reset: Callable[[Any], Awaitable[None]] | None = None,
+    loop: asyncio.AbstractEventLoop | None = None, connection_class: type[Connection[Any]] = Connection,
+    record_class: Any = Record, **connect_kwargs: Any,
+) -> Pool[Any]:
+    """Return a pool that is opened by `await` or `async with`.
+
+    `max_size` alone lowers `min_size`. Every other keyword is `connect`'s. `session_functions` names functions of the
+    user that change the session, so that statements which call them are followed by a reset.
+    """
+    if isinstance(min_size, DefaultSize) and 0 < max_size < min_size:
+        min_size = max_size if init_size is None else min(max_size, init_size)
+    return Pool(
+        dsn, init_size=init_size, min_size=min_size, max_size=max_size, max_queries=max_queries,
+        max_inactive_connection_lifetime=max_inactive_connection_lifetime, connect=connect, setup=setup, init=init,
+        reset=reset, loop=loop, connection_class=connection_class, record_class=record_class, **connect_kwargs)

@@ -1,0 +1,86 @@
+"""A pool's connection, and the faces that borrowers see of it.
+
+The member's own Connection is made once; `init` and a user's reset get it. What a borrower gets is a new object of the same
+class on the same session: cheap, and dead after its release whoever has the session then. A subclass that keeps
+attributes on its instances finds them on every face.
+"""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from asyncpg_core.call_maker import CallMaker
+from asyncpg_core.pool_endpoint import ReleasedEndpoint
+
+if TYPE_CHECKING:
+    from asyncpg_core.pool import Pool
+
+CLOSE_SECONDS = 5.0
+# A member that was idle longer than this is looked at before it is lent.
+UNSEEN_SECONDS = 1.0
+
+RELEASED: Any = ReleasedEndpoint()
+RELEASED_CALLS = CallMaker(RELEASED)
+
+
+class PoolMember:
+    """One connection of a pool, as the pool knows it."""
+
+    __slots__ = ("connection", "session", "idle_since", "generation", "n_changes", "_face", "__weakref__")
+
+    def __init__(self, connection: Any, session: Any, now: float) -> None:
+        self.connection = connection
+        self.session = session
+        self.idle_since = now
+        self.generation = 0
+        # ParameterStatus messages seen when the current one-shot call began.
+        self.n_changes = 0
+        self._face: weakref.ref[Any] | None = None
+
+    @property
+    def is_resetting(self) -> bool:
+        resetting: bool = self.session.is_resetting
+        return resetting
+
+    def is_dead(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether the server has hung up; asked without waiting, and only after some time unseen."""
+        if self.session.is_closed:
+            return True
+        dead: bool = loop.time() - self.idle_since > UNSEEN_SECONDS and self.session.transport.peek()
+        return dead
+
+    def lend(self, face: Any) -> None:
+        self._face = weakref.ref(face)
+
+    def face_alive(self) -> Any:
+        """Return the face of the current lease, None if there is none."""
+        face = self._face() if self._face is not None else None
+        return face if face is not None and face._lease is self else None
+
+    def forget_face(self) -> None:
+        self._face = None
+
+    async def close(self) -> None:
+        """Close gracefully within 5 s, else at once."""
+        with contextlib.suppress(Exception):    # what closing cannot do, aborting has done
+            await self.connection.close(timeout=CLOSE_SECONDS)
+
+
+def face_of(pool: Pool[Any], member: PoolMember) -> Any:
+    """Return a borrower's connection on the member's session."""
+    raw = member.connection
+    face = raw._new_face()
+    face._lease = member
+    face._pool = pool
+    member._face = weakref.ref(face)
+    return face
+
+
+def release_face(face: Any) -> None:
+    """Cut a borrower's connection off from its session."""
+    face._lease = None
+    face._session = RELEASED
+    face._calls = RELEASED_CALLS
+    face._top_transaction = None
