@@ -204,6 +204,14 @@ cdef class Call:
         if self.phase == FRESH:
             self.start()
 
+    def mark_end_of_transaction(self):
+        """The statement is a top-level COMMIT or ROLLBACK."""
+        self.ends_transaction = True
+
+    def mark_unattended(self):
+        """Nobody looks at the outcome; the reset of a pool may take its place."""
+        self.is_internal = True
+
     def leave_tag_with(self, keeper):
         """Put the tag of the execution into `keeper._status` when the call is done."""
         self.keeper = keeper

@@ -57,7 +57,8 @@ class Connection(Generic[RecordT]):
         self._is_raw = True
 
     def __repr__(self) -> str:
-        state = "closed" if self.is_closed() else "connected"
+        released = self._pool is not None and self._lease is None
+        state = "released" if released else "closed" if self._session.is_closed else "connected"
         return f"<{type(self).__module__}.{type(self).__name__} {state} {id(self):#x}>"
 
     def __del__(self) -> None:

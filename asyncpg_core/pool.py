@@ -413,20 +413,19 @@ class Pool(Generic[RecordT]):
         member = connection._lease
         if member is None:
             return
+        if member.session.is_transaction_left_open:
+            self._loop.call_exception_handler({
+                "message": "Resetting connection with an active transaction", "connection": repr(connection)})
         release_face(connection)
-        if not member.session.is_closed:
-            self._give_back_used(member, connection)
+        self._give_back_used(member)
 
-    def _give_back_used(self, member: PoolMember, connection: Any = None) -> None:
+    def _give_back_used(self, member: PoolMember) -> None:
         session = member.session
         if session.is_closed:
             return
         if self._resets_awaited:
             self._start(self._reset_awaited(member, None))
             return
-        if session.is_in_transaction and connection is not None and not session.n_ending:
-            self._loop.call_exception_handler({
-                "message": "Resetting connection with an active transaction", "connection": connection})
         session.give_up_lease(member.connection._reset_statements())
         self._give_back(member)
 

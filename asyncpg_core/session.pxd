@@ -29,6 +29,8 @@ cdef class Session(Endpoint):
     cdef readonly list owed_prelude         # BEGIN, SAVEPOINT .. that go in front of the next operation
     cdef list owing                         # the Transactions they belong to
     cdef public bint has_begun              # a BEGIN is owed or written and its transaction has not ended
+    cdef bint last_ends_transaction         # the call written last was a COMMIT or ROLLBACK
+    cdef public bint ended_unsurely         # the last COMMIT or ROLLBACK was given up or has failed
     cdef public object transaction_failure  # first server error inside the current transaction
 
     cdef public Py_ssize_t n_ending         # top-level COMMITs and ROLLBACKs that are not settled
@@ -49,7 +51,8 @@ cdef class Session(Endpoint):
     cdef object reset_error
     cdef list strays                        # calls that a failed reset has held up, or None
     cdef public object member               # the pool's, or None
-    cdef Py_ssize_t n_executed_at_reset
+    cdef Py_ssize_t n_written               # operations written, those of the cache included
+    cdef Py_ssize_t n_written_at_reset
     cdef public object on_told              # called with (session, notices, notifications)
     cdef public object pipeline             # the open Pipeline block, or None
 

@@ -162,6 +162,9 @@ cdef class Session(Endpoint):
         if self.frontend.gate is not None:
             self.proceed()
         if self.describing:
+            if self.reset is not None:
+                # A Prepare may carry BEGIN: it must not get in front of the reset.
+                return self.pump_reset() if self.frontend.gate is None else 0
             self.pump_describing()
         while self.queue and not self.is_closed:
             call = self.queue[0]
@@ -204,7 +207,11 @@ cdef class Session(Endpoint):
                 op.error = error
                 self.on_described(entry, op)
             else:
-                self.owed_prelude = [] if op.prelude is not None else self.owed_prelude
+                self.n_written += 1
+                self.last_ends_transaction = False
+                if op.prelude is not None:
+                    self.owed_prelude = []
+                    self.owing = []
         return 0
 
     def attach_prelude(self, Operation op not None):
@@ -243,6 +250,8 @@ cdef class Session(Endpoint):
             call.fail(error)
             return 0
         self.n_executed += 1
+        self.n_written += 1
+        self.last_ends_transaction = call.ends_transaction
         if op.prelude is not None:
             self.owed_prelude = []
             self.owing = []
@@ -712,10 +721,22 @@ cdef class Session(Endpoint):
         self.transport.lose(ConnectionDoesNotExistError(f"the reset of the session failed: {error}"))
 
     @property
-    def is_in_transaction(self):
-        """Whether a transaction block is open on the server, as far as what was written says."""
-        return (self.frontend.status != c'I' or self.has_begun) and not (
-            self.owed_prelude and self.owed_prelude[0].startswith("BEGIN"))
+    def may_be_in_transaction(self):
+        """Whether a transaction block is open on the server when what was written is answered, or may be."""
+        if self.frontend.n_pending:
+            return not self.last_ends_transaction
+        return self.frontend.status != c'I'
+
+    @property
+    def is_known_in_transaction(self):
+        """Whether the server has said that a transaction block is open, and nothing under way can have changed that."""
+        return (self.frontend.status != c'I' and self.frontend.n_pending == 0 and not self.is_resetting
+                and not self.n_ending)
+
+    @property
+    def is_transaction_left_open(self):
+        """Whether the borrower leaves a transaction behind that he has neither ended nor been interrupted in ending."""
+        return self.has_begun or (self.is_known_in_transaction and not self.ended_unsurely)
 
     def is_unchanged(self, Py_ssize_t n_changes):
         """Whether the session is as it was when `n_changes` ParameterStatus messages had come."""
@@ -726,17 +747,25 @@ cdef class Session(Endpoint):
         """The borrower has gone: what he had not written fails, and the session is reset unless nothing was executed."""
         cdef Call call
         for call in list(self.queue):
-            call.fail(InterfaceError("the connection was released back to the pool before the statement was sent"))
-        rolls_back = self.is_in_transaction and not self.n_ending
+            if call.is_internal:
+                # A ROLLBACK: the reset rolls back; to its transaction it is all the same.
+                call.finish("ROLLBACK")
+            else:
+                call.fail(InterfaceError(
+                    "the connection was released back to the pool before the statement was sent"))
+        self.queue.clear()
         self.owed_prelude = []
         self.owing = []
         self.has_begun = False
         self.transaction_failure = None
-        if rolls_back:
+        self.ended_unsurely = False
+        if self.n_written == self.n_written_at_reset:
+            return      # He has written nothing: what the last reset did, or will do, still holds.
+        if self.may_be_in_transaction:
             self.put_reset(("ROLLBACK", "BEGIN", "RESET SESSION AUTHORIZATION", *reset, "COMMIT"))
-        elif self.n_executed != self.n_executed_at_reset:
+        else:
             self.put_reset(("BEGIN", "RESET SESSION AUTHORIZATION", *reset, "COMMIT"))
-        self.n_executed_at_reset = self.n_executed
+        self.n_written_at_reset = self.n_written
 
     # The end
 

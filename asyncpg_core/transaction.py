@@ -120,7 +120,7 @@ class Transaction:
             raise InterfaceError("connection is closed")
         outer = self._connection._top_transaction
         if outer is None:
-            if session.frontend.transaction_status != "I" and not session.n_ending:
+            if session.is_known_in_transaction:
                 raise InterfaceError("cannot use Connection.transaction() in a manually started transaction")
             session.has_begun = True
             session.transaction_failure = None
@@ -190,6 +190,7 @@ class Transaction:
         self._state = state
         if self._outer is None:
             self._session.has_begun = False
+            self._session.ended_unsurely = state is State.FAILED
             if self._connection._top_transaction is self:
                 self._connection._top_transaction = None
 
@@ -234,7 +235,7 @@ class Transaction:
         session = self._session
         session.n_ending += self._outer is None
         try:
-            tag: str = await session.calls.execute(sql, (), seconds)
+            tag: str = await self._ending(sql, seconds)
         except BaseException:
             self._end(State.FAILED)
             raise
@@ -243,6 +244,13 @@ class Transaction:
         self._end(state)
         return tag
 
+    def _ending(self, sql: str, seconds: float | None) -> Any:
+        """Return the call that ends the block."""
+        call = self._session.calls.execute(sql, (), seconds)
+        if self._outer is None:
+            call.mark_end_of_transaction()
+        return call
+
     def _rollback_unattended(self) -> None:
         """Queue the ROLLBACK without waiting for it."""
         session = self._session
@@ -250,7 +258,8 @@ class Transaction:
         if session.is_closed or session.drop_prelude(self):
             self._end(State.ROLLEDBACK)
             return
-        call = session.calls.execute(self._rollback_text(), (), 0)
+        call = self._ending(self._rollback_text(), None)
+        call.mark_unattended()
         session.n_ending += is_top
 
         def done(call: Any) -> None:
