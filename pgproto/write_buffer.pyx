@@ -103,3 +103,38 @@ cdef class WriteBuffer:
     def take(self):
         """Return and forget all bytes that are to be sent."""
         return self.take_all()
+
+    # The door for tests: what else needs C to be reached.
+
+    @property
+    def allocated(self):
+        """Bytes allocated."""
+        return self.capacity
+
+    def append(self, bytes part not None):
+        """Put bytes and return the mark in front of them."""
+        cdef Py_ssize_t mark = self.length
+        self.put_bytes(part, len(part))
+        return mark
+
+    def cut_to(self, Py_ssize_t mark):
+        self.cut(mark)
+
+    def take_front(self, Py_ssize_t n):
+        """Return n bytes from the front as a transport takes them."""
+        cdef bytes front = self.start[self.n_sent:self.n_sent + n]
+        self.consume(n)
+        return front
+
+    def pretend(self, str what not None, Py_ssize_t n):
+        """Put, reserve or end a value or message of `n` bytes that are not there; for an `n` that is refused."""
+        if n <= MESSAGE_SENT_LONG_MAX:
+            raise ValueError(f"{n} bytes would really be read")
+        if what == "bytes":
+            self.put_bytes(self.start, n)
+        elif what == "room":
+            self.reserve(n)
+        elif what == "value":
+            self.end_value(self.length - 4 - n)
+        else:
+            self.end_message(self.length - n, MESSAGE_SENT_LONG_MAX)
