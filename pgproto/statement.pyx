@@ -170,16 +170,22 @@ cdef class Statement:
 
     cdef object decode_row(self, Slice *body, type record_class):
         """Return a DataRow as a record. On an exception `at_column` is the column it concerns."""
-        cdef Py_ssize_t n = take_uint16(body), i
+        cdef Py_ssize_t n, i
         cdef int32_t length
         cdef Slice value
         cdef object item
+        # The frame of a row is the message's; only what is inside a value is the column's.
+        if body.n < 2:
+            raise ProtocolError(f"a row of {body.n} bytes has come, its number of columns alone has 2")
+        n = take_uint16(body)
         if n != self.n_columns:
             raise ProtocolError(f"a row of {n} columns has come, {self.n_columns} were described")
         cdef object record = record_new(record_class, self.shape, n)
         cdef ColumnReader *reader = self.readers
         for i in range(n):
             self.at_column = i
+            if body.n < 4:
+                raise ProtocolError(f"a row ends inside the length of column {self.columns[i].name!r}")
             length = take_int32(body)
             if length == -1:
                 record_set_item(record, i, None)
@@ -209,8 +215,11 @@ cdef class Statement:
             return self.decode_row(&body, Record if record_class is None else record_class)
         except ProtocolError:
             raise
-        except MalformedBody as error:
-            raise self.explain_column(error) from error
+        except Exception as error:
+            explained = self.explain_column(error)
+            if explained is error:
+                raise
+            raise explained from error
 
     cdef object explain_column(self, object error):
         """Return the error that names the column that was being decoded, unless it is a user's decoder's own."""
