@@ -11,6 +11,7 @@ cimport cython
 from pgproto.messages.backend cimport read_command_tag, read_copy_response
 from pgproto.messages.frontend cimport put_copy_data, put_copy_done, put_copy_fail, put_query
 from pgproto.operations.operation cimport QUERY, READY
+from pgproto.operations.simple cimport fail_prefixed, prefixed
 
 from pgproto.errors import InterfaceError
 
@@ -26,10 +27,8 @@ cdef class CopyIn(Operation):
         self.closes_gate = True
 
     cdef int put(self, WriteBuffer out) except -1:
-        if self.prelude:
-            put_query(out, "; ".join(self.prelude) + "; " + self.sql)
-        else:
-            put_query(out, self.sql)
+        self.n_prelude_left = len(self.prelude) if self.prelude else 0
+        put_query(out, prefixed(self.prelude, self.sql))
         self.owe(QUERY)
         self.has_sync = True
         return 0
@@ -43,14 +42,18 @@ cdef class CopyIn(Operation):
                 self.wants_data = self.is_full = True
                 self.event = READY
         elif kind == c'C':
-            self.tag = read_command_tag(body[0])
+            if self.n_prelude_left > 0:
+                self.n_prelude_left -= 1
+            else:
+                self.tag = read_command_tag(body[0])
         elif kind == c'H' or kind == c'W':
+            if kind == c'W':
+                put_copy_done(out)
             self.on_failure(InterfaceError("the statement is not a COPY .. FROM STDIN"))
         return 0
 
     cdef int on_failure(self, object error) except -1:
-        if self.error is None:
-            self.error = error
+        fail_prefixed(self, error, self.n_prelude_left)
         self.wants_data = False
         return 0
 
@@ -93,10 +96,8 @@ cdef class CopyOut(Operation):
         self.high_water = high_water
 
     cdef int put(self, WriteBuffer out) except -1:
-        if self.prelude:
-            put_query(out, "; ".join(self.prelude) + "; " + self.sql)
-        else:
-            put_query(out, self.sql)
+        self.n_prelude_left = len(self.prelude) if self.prelude else 0
+        put_query(out, prefixed(self.prelude, self.sql))
         self.owe(QUERY)
         self.has_sync = True
         return 0
@@ -112,7 +113,10 @@ cdef class CopyOut(Operation):
         elif kind == c'H':
             self.formats = read_copy_response(body[0])[1]
         elif kind == c'C':
-            self.tag = read_command_tag(body[0])
+            if self.n_prelude_left > 0:
+                self.n_prelude_left -= 1
+            else:
+                self.tag = read_command_tag(body[0])
         elif kind == c'G':
             put_copy_fail(out, "the statement is not a COPY .. TO STDOUT")
             self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
@@ -120,6 +124,9 @@ cdef class CopyOut(Operation):
             put_copy_done(out)
             self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
         return 0
+
+    cdef int on_failure(self, object error) except -1:
+        return fail_prefixed(self, error, self.n_prelude_left)
 
     def take(self):
         """Hand over what has come, as one bytes object; `Frontend.resume` then goes on."""

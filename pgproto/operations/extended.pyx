@@ -10,7 +10,7 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUE
 cimport cython
 from libc.string cimport memcmp, memcpy
 
-from pgproto.messages.backend cimport read_parameter_description, read_row_description
+from pgproto.messages.backend cimport read_command_tag, read_parameter_description, read_row_description
 from pgproto.messages.frontend cimport (
     put_bind_plain, put_close_portal, put_close_statement, put_copy_fail, put_describe_portal, put_describe_statement,
     put_execute, put_flush, put_parse, wire_name)
@@ -209,8 +209,8 @@ cdef class ExecuteMany(Operation):
                 f"sequence, got {type(element).__name__}", element=self.n_written_elements)
 
     def put_more(self, WriteBuffer out not None):
-        """Put the next chunk (`Frontend.put_more` calls this); on an exception of an element or of the iterator the operation is ended and the exception
-        becomes its error."""
+        """Put the next chunk (`Frontend.put_more` calls this); on an exception of an element or of the iterator the
+        operation is ended and the exception becomes its error."""
         if not self.is_open:
             return
         try:
@@ -242,7 +242,6 @@ cdef class ExecuteMany(Operation):
         return 0
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
-        cdef Slice tag
         if self.at < self.n_prelude:
             return 0
         if kind == c'D':
@@ -253,10 +252,7 @@ cdef class ExecuteMany(Operation):
         elif kind == c'C' or kind == c'I' or kind == c's':
             self.n_done += 1
             if self.tags is not None and kind == c'C':
-                tag = take_cstring(body)
-                self.tags.append(tag.at[:tag.n].decode("utf-8", "replace"))
-        elif kind == c'G' or kind == c'H':
-            refuse_copy(self, kind, out)
+                self.tags.append(read_command_tag(body[0]))
         return 0
 
     cdef int on_failure(self, object error) except -1:
@@ -270,7 +266,8 @@ cdef class ExecuteMany(Operation):
     def mark_batch_index(self, error):
         """Say which element the server was at."""
         if getattr(error, "severity", None) is not None:
-            error.batch_index = self.n_done
+            # Past __setattr__: an error with a warning's SQLSTATE (RAISE .. USING ERRCODE) refuses changes.
+            vars(error)["batch_index"] = self.n_done
 
     cdef object explain_row(self, object error):
         return self.statement.explain_column(error)
@@ -320,8 +317,6 @@ cdef class FetchPortal(Operation):
             self.is_suspended = True
         elif kind == c'T':
             self.statement = self.statement.redescribe(body)
-        elif kind == c'G' or kind == c'H':
-            refuse_copy(self, kind, out)
         return 0
 
     cdef int on_failure(self, object error) except -1:
@@ -464,8 +459,6 @@ cdef class Script(Operation):
             self.n_answered += 1
             if self.n_answered == len(self.statements):
                 self.is_durable = True
-        elif kind == c'G' or kind == c'H':
-            refuse_copy(self, kind, out)
         return 0
 
     @property

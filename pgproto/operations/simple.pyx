@@ -20,6 +20,26 @@ cdef object mentions_copy = re.compile("copy", re.IGNORECASE).search
 cdef str COPY_FAIL_REASON = "COPY is not possible through execute"
 
 
+cdef str prefixed(tuple prelude, str sql):
+    """Return the text of a simple Query with its prelude in front."""
+    return "; ".join(prelude) + "; " + sql if prelude else sql
+
+
+cdef int fail_prefixed(Operation op, object error, Py_ssize_t n_prelude_left) except -1:
+    """Fail an operation whose text carries its prelude: an error's position counts from the caller's own text."""
+    if op.error is not None:
+        return 0
+    op.error = error
+    if n_prelude_left > 0:
+        op.failed_in_prelude = True
+    position = getattr(error, "position", None)
+    if op.prelude and position is not None and position.isdigit():
+        at = int(position) - len(prefixed(op.prelude, ""))
+        # Past __setattr__: an error with a warning's SQLSTATE (RAISE .. USING ERRCODE) refuses changes.
+        vars(error)["position"] = str(at) if at > 0 else None
+    return 0
+
+
 @cython.final
 cdef class SimpleQuery(Operation):
     def __cinit__(self, str sql not None):
@@ -28,14 +48,8 @@ cdef class SimpleQuery(Operation):
         self.has_sync = True
 
     cdef int put(self, WriteBuffer out) except -1:
-        cdef str text = self.sql
-        self.n_prefix = self.n_prelude_left = 0
-        if self.prelude:
-            prefix = "; ".join(self.prelude) + "; "
-            self.n_prefix = len(prefix)
-            self.n_prelude_left = len(self.prelude)
-            text = prefix + text
-        put_query(out, text)
+        self.n_prelude_left = len(self.prelude) if self.prelude else 0
+        put_query(out, prefixed(self.prelude, self.sql))
         self.owe(QUERY)
         self.has_sync = True
         return 0
@@ -63,12 +77,4 @@ cdef class SimpleQuery(Operation):
         return 0
 
     cdef int on_failure(self, object error) except -1:
-        if self.error is None:
-            if self.n_prelude_left > 0:
-                self.failed_in_prelude = True
-            position = getattr(error, "position", None)
-            if self.n_prefix and position is not None and position.isdigit():
-                at = int(position) - self.n_prefix
-                error.position = str(at) if at > 0 else None
-            self.error = error
-        return 0
+        return fail_prefixed(self, error, self.n_prelude_left)
