@@ -10,13 +10,14 @@ from pgproto.write_buffer cimport WriteBuffer
 
 @cython.final
 cdef class Frontend:
-    cdef ReadBuffer input
-    cdef WriteBuffer out
+    cdef readonly ReadBuffer input
+    cdef readonly WriteBuffer out
     cdef Operation head                 # the oldest operation that is still owed something
     cdef Operation tail
     cdef readonly Py_ssize_t n_pending  # operations in the queue
     cdef list completed                 # paid members of the head's group; they settle with its ReadyForQuery
     cdef object group_error
+    cdef list unreported                # events that an exception out of `feed` has kept back, or None
     cdef object gate                    # the Operation or Group that alone may write, or None
     cdef unsigned char current          # type of the message that is being dealt with
 
@@ -39,11 +40,14 @@ cdef class Frontend:
     cdef bint may_send(self, Operation op)
     cdef list feed(self)
     cdef int consume(self, list events) except -1
-    cdef int recover(self, object error, list events) except -1
+    cdef int recover(self, object error) except -1
     cdef int check_length(self, unsigned char kind, Py_ssize_t n) except -1
     cdef int on_ready(self, Operation op, Slice body, list events) except -1
     cdef int on_authentication(self, Operation op) except -1
-    cdef int open_gate_after(self, Operation op) except -1
+    cdef int after_more(self, Operation op) except -1
+    cdef int give_back_gate(self, Operation op) except -1
+    cdef int complete_paid(self) except -1
+    cdef int trace_sent(self, Py_ssize_t mark) except -1
     cdef int mark_durable(self) except -1
     cdef bint may_be_told(self, Operation op)
     cdef int send_point(self, SyncPoint point) except -1

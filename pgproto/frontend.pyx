@@ -20,7 +20,7 @@ from pgproto.operations.operation cimport (
     AUTHENTICATE, COPY_OUT, DONE, ILLEGAL, N_DEBTS, NOTHING, QUERY, QUERY_COPY_BOTH, SESSION, SETTLED, SYNC, SyncPoint)
 from pgproto.operations.startup cimport Startup
 
-from pgproto.errors import InterfaceError, MalformedBody, ProtocolError, server_message
+from pgproto.errors import InterfaceError, MalformedBody, PostgresError, ProtocolError
 from pgproto.owed import NAMES, OWED
 
 cdef uint8_t TABLE[N_DEBTS][256]
@@ -93,31 +93,45 @@ cdef class Frontend:
     def end_group(self, Group group not None):
         """Write the Sync of a group; an operation that settles with it is returned, or None if nothing was written.
 
-        A group that has failed or is ended has its Sync already."""
+        A group that has failed or is ended has its Sync already. A member that is not wholly written holds it back:
+        InterfaceError, ask `may_submit` with an operation of the group."""
         cdef SyncPoint point
         if group.is_ended:
             return None
+        if group.n_written > 0:
+            point = SyncPoint()
+            point.group = group
+            self.send(point)
         group.is_ended = True
-        if group.n_written == 0:
-            return None
-        point = SyncPoint()
-        point.group = group
-        self.send(point)
         return point
 
     def put_more(self, ExecuteMany op not None):
         """Put the next chunk of an executemany; with its last one the gate opens."""
+        cdef Py_ssize_t mark = self.out.length
         op.put_more(self.out)
-        self.open_gate_after(op)
+        self.after_more(op)
+        self.trace_sent(mark)
 
     def end_early(self, ExecuteMany op not None, error):
         """End an executemany that is not wholly written: nobody wants it any more."""
+        cdef Py_ssize_t mark = self.out.length
         op.fail_here(self.out, error)
-        self.open_gate_after(op)
+        self.after_more(op)
+        self.trace_sent(mark)
 
-    cdef int open_gate_after(self, Operation op) except -1:
-        if self.gate is op and not op.is_open and not op.closes_gate:
-            self.gate = None
+    cdef int after_more(self, Operation op) except -1:
+        """More of an operation was put: what follows from an error of the client's, and from its end."""
+        if op.error is not None and op.group is not None and op.group.error is None:
+            op.group.error = op.error
+        if not op.is_open:
+            self.give_back_gate(op)
+            self.complete_paid()
+        return 0
+
+    cdef int give_back_gate(self, Operation op) except -1:
+        """A member of a group gives the gate back to the group."""
+        if self.gate is op:
+            self.gate = None if op.group is None or op.group.is_ended else op.group
         return 0
 
     def take_output(self):
@@ -126,7 +140,9 @@ cdef class Frontend:
 
     def put_terminate(self):
         """Put the message that says goodbye."""
+        cdef Py_ssize_t mark = self.out.length
         put_terminate(self.out)
+        self.trace_sent(mark)
 
     def lose(self):
         """The connection is gone: empty the queue and return what was in it, oldest first, with what had been paid
@@ -149,7 +165,7 @@ cdef class Frontend:
             raise self.dead
         if not self.may_send(op):
             raise InterfaceError("another operation has the connection for itself")
-        if op.group is not None and op.group.error is not None:
+        if op.group is not None and op.group.error is not None and type(op) is not SyncPoint:
             op.abort_because(op.group.error)
             raise op.error
         try:
@@ -158,7 +174,13 @@ cdef class Frontend:
             self.out.cut(mark)
             op.forget_debts()
             raise
+        self.trace_sent(mark)
         return self.join(op)
+
+    cdef int trace_sent(self, Py_ssize_t mark) except -1:
+        if self.tracer is not None and self.out.length > mark:
+            self.tracer.sent(self.out.start[mark:self.out.length])
+        return 0
 
     cdef int join(self, Operation op) except -1:
         op.is_written = True
@@ -171,10 +193,11 @@ cdef class Frontend:
         self.n_pending += 1
         if op.group is not None:
             op.group.n_written += 1
-            self.gate = None if op.ends_group else op.group
-        elif op.is_open or op.closes_gate:
+        if op.is_open or op.closes_gate:
             self.gate = op
-        return 0
+        elif op.group is not None:
+            self.gate = None if op.ends_group else op.group
+        return self.complete_paid()
 
     cdef Operation leave(self):
         """Take the head from the queue."""
@@ -191,17 +214,28 @@ cdef class Frontend:
     cdef list feed(self):
         """Take whole messages until there is none, or the head has something to be taken; return what has happened.
 
-        Raises ProtocolError if the peer does not speak the protocol; the session is dead then.
+        Raises ProtocolError if the peer does not speak the protocol; the session is dead then. What was settled in
+        front of the bad message is returned first: `dead` is set, and the next call raises.
         """
-        cdef list events = []
+        cdef list events = self.unreported or []
+        cdef Py_ssize_t mark = self.out.length
+        self.unreported = None
         if self.dead is not None:
-            return events
+            raise self.dead
         while True:
             try:
                 self.consume(events)
-                return events
+                break
             except BaseException as error:
-                self.recover(error, events)
+                try:
+                    self.recover(error)
+                except BaseException:
+                    if self.dead is not None and events:
+                        break
+                    self.unreported = events
+                    raise
+        self.trace_sent(mark)
+        return events
 
     cdef int consume(self, list events) except -1:
         cdef unsigned char kind
@@ -220,7 +254,7 @@ cdef class Frontend:
                     self.refuse_stranger(op, kind)
                 return 0
             self.current = kind
-            if body.n > MESSAGE_RECEIVED_SHORT_MAX or not self.is_authenticated:
+            if body.n + 4 > MESSAGE_RECEIVED_SHORT_MAX or not self.is_authenticated:
                 self.check_length(kind, body.n)
             self.input.take_frame(body.n)
             if not self.is_authenticated:
@@ -263,14 +297,19 @@ cdef class Frontend:
             op.state = op.debts[op.at]
             return 0
         op.state = NOTHING
-        if op.is_open:
-            return 0
-        self.leave()
-        if self.completed is None:
-            self.completed = []
-        self.completed.append(op)
-        if op.is_durable:
-            self.mark_durable()
+        return self.complete_paid()
+
+    cdef int complete_paid(self) except -1:
+        """Take operations from the front that are owed nothing more and have no Sync: they settle with their group."""
+        cdef Operation op
+        while self.head is not None and self.head.at == self.head.n_debts and not self.head.is_open:
+            op = self.leave()
+            self.give_back_gate(op)
+            if self.completed is None:
+                self.completed = []
+            self.completed.append(op)
+            if op.is_durable:
+                self.mark_durable()
         return 0
 
     cdef int on_ready(self, Operation op, Slice body, list events) except -1:
@@ -299,7 +338,7 @@ cdef class Frontend:
             self.group_error = None
         op.event = SETTLED
         events.append(op)
-        return 0
+        return self.complete_paid()
 
     cdef int mark_durable(self) except -1:
         """A COMMIT of the head's group has been answered: what came before it in the group stays."""
@@ -328,8 +367,9 @@ cdef class Frontend:
 
     cdef int on_error(self, Operation op, Slice body) except -1:
         cdef Operation failed
-        error = server_message(read_error_fields(body))
-        severity = getattr(error, "severity_en", None) or error.severity
+        # Whatever its severity says, an ErrorResponse is an error: the server skips to the Sync behind it.
+        error = PostgresError.new(read_error_fields(body))
+        severity = error.severity_en or error.severity
         if severity == "FATAL" or severity == "PANIC" or not self.is_ready:
             return self.on_farewell(op, error)
         if op is None or op.state == NOTHING:
@@ -361,6 +401,7 @@ cdef class Frontend:
                 return 0
             op.is_open = False
             self.leave()
+            self.give_back_gate(op)
             if self.completed is None:
                 self.completed = []
             self.completed.append(op)
@@ -410,11 +451,12 @@ cdef class Frontend:
         if not self.is_authenticated:
             if kind == c'R':
                 limit = AUTHENTICATION_RECEIVED_MAX
-            if self.n_before_authentication + n > BEFORE_AUTHENTICATION_TOTAL_MAX:
+            if self.n_before_authentication + n + 5 > BEFORE_AUTHENTICATION_TOTAL_MAX:
                 limit = -1
         elif may_be_long(kind):
             limit = MESSAGE_RECEIVED_MAX
-        if n > limit or (kind == c'Z' and n != 1):
+        # As on the wire, a limit counts the length field.
+        if n + 4 > limit or (kind == c'Z' and n != 1):
             if not self.is_authenticated:
                 self.refuse_stranger(self.head, kind)
             raise ProtocolError(f"message {chr(kind)!r} announces {n} bytes, which is not legal here")
@@ -422,11 +464,13 @@ cdef class Frontend:
 
     cdef int refuse_stranger(self, Operation op, unsigned char kind) except -1:
         """Before authentication only E N R S v can come; say so at once if the peer speaks something else."""
-        if kind == c'E' or kind == c'N' or kind == c'R' or kind == c'S' or kind == c'v' or kind == c'K' or kind == c'Z':
-            return 0
         start = self.input.memory.start[self.input.head:self.input.tail][:8]
         what = ""
-        if kind == 0x15 or kind == 0x16:
+        if start[:4] == b"SSH-":
+            what = ": it seems to speak SSH"
+        elif kind == c'E' or kind == c'N' or kind == c'R' or kind == c'S' or kind == c'v' or kind == c'K' or kind == c'Z':
+            return 0
+        elif kind == 0x15 or kind == 0x16:
             what = ": it seems to speak TLS"
         elif start[:1] in b"H<":
             what = ": it seems to speak HTTP"
@@ -444,7 +488,7 @@ cdef class Frontend:
             raise ProtocolError(f"the peer does not speak PostgreSQL's protocol, its first message is {chr(kind)!r}")
         return 0
 
-    cdef int recover(self, object error, list events) except -1:
+    cdef int recover(self, object error) except -1:
         """Decide whose fault an exception is: the peer's ends the session, a value's fails its operation alone."""
         cdef Operation op = self.head
         if op is not None and self.current == c'D' and not isinstance(error, ProtocolError):
