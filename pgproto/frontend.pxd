@@ -52,7 +52,6 @@ cdef class Frontend:
     cdef bint may_be_told(self, Operation op)
     cdef int send_point(self, SyncPoint point) except -1
     cdef int refuse_stranger(self, Operation op, unsigned char kind) except -1
-    cdef int refuse_ssh(self, unsigned char kind) except -1
     cdef int on_paid(self, Operation op) except -1
     cdef int on_unlisted(self, Operation op, unsigned char kind, Slice body, list events) except -1
     cdef int on_error(self, Operation op, Slice body) except -1

@@ -95,7 +95,7 @@ cdef class Frontend:
 
         A group that has failed or is ended has its Sync already. A member that is not wholly written holds it back:
         InterfaceError, ask `may_submit` with an operation of the group."""
-        cdef SyncPoint point
+        cdef SyncPoint point = None
         if group.is_ended:
             return None
         if group.n_written > 0:
@@ -479,14 +479,7 @@ cdef class Frontend:
     cdef int refuse(self, Operation op, unsigned char kind) except -1:
         if op is None:
             raise ProtocolError(f"message {chr(kind)!r} has come although nothing is owed")
-        if not self.is_authenticated:
-            self.refuse_ssh(kind)
         raise ProtocolError(f"message {chr(kind)!r} has come where the server owes {NAMES[op.state]}")
-
-    cdef int refuse_ssh(self, unsigned char kind) except -1:
-        if kind == c'S' or kind == c'v':
-            raise ProtocolError(f"the peer does not speak PostgreSQL's protocol, its first message is {chr(kind)!r}")
-        return 0
 
     cdef int recover(self, object error) except -1:
         """Decide whose fault an exception is: the peer's ends the session, a value's fails its operation alone."""

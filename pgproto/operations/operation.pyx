@@ -125,6 +125,8 @@ cdef class Operation:
     @property
     def debts_left(self):
         """The debts that are not paid yet, as numbers of owed.py."""
+        if self.event == SETTLED:
+            return []
         return [self.state if i == self.at else self.debts[i] for i in range(self.at, self.n_debts)]
 
     @property
