@@ -198,8 +198,11 @@ cdef class Transport:
         return 0
 
     cdef bint is_backed_up(self):
-        """Whether the peer does not keep up: who has more to send waits for on_drained."""
-        return self.is_paused or self.out.length > self.out.n_sent
+        """Whether the peer does not keep up: who has more to send waits for on_drained.
+
+        What was put in this tick and not yet offered to the socket does not count.
+        """
+        return self.is_paused or self.is_armed
 
     def pause_reading(self):
         """Read no more, so that the server stops sending."""
