@@ -43,12 +43,13 @@ cdef class CallMaker:
 
     cdef Call new_call(self, str name, int kind, sql, arguments, timeout):
         cdef Call call = Call.__new__(Call)
+        # First, because it may raise: a call without a name does not complain that nobody awaited it.
+        call.timeout = self.default_timeout if timeout is None else seconds_of(timeout)
         call.owner = self.owner
         call.name = name
         call.kind = kind
         call.sql = sql
         call.arguments = arguments
-        call.timeout = self.default_timeout if timeout is None else seconds_of(timeout)
         return call
 
     def fetch(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
@@ -98,8 +99,9 @@ cdef class CallMaker:
 
     def prepare(self, sql, str name not None, timeout, make):
         """`make(op)` makes the value of the settled Prepare."""
+        cdef Prepare op = Prepare(sql_text(sql), name)
         cdef Call call = self.new_call("prepare", PREPARE, sql, (), timeout)
-        call.op = Prepare(sql_text(sql), name)
+        call.op = op
         call.extra = make
         return call
 

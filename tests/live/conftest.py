@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import asyncpg_core
+
 try:
     import uvloop
 except ImportError:
@@ -19,3 +21,23 @@ elif os.environ.get("CI") and sys.platform != "win32" and sys.version_info < (3,
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item):
     return FACTORIES
+
+
+@pytest.fixture
+async def connect(dsn):
+    """Makes connections to the shared server, keywords as `asyncpg_core.connect`; they are closed with the test."""
+    made = []
+
+    async def connect_one(where=dsn, **settings):
+        made.append(await asyncpg_core.connect(where, **settings))
+        return made[-1]
+
+    yield connect_one
+    for connection in made:
+        connection.terminate()
+
+
+@pytest.fixture
+async def connection(connect):
+    """One connection to the shared server."""
+    return await connect()

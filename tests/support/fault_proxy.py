@@ -1,0 +1,115 @@
+"""A proxy between the driver and a real server that delays, cuts into pieces, swallows and breaks what passes.
+
+    async with FaultProxy(cluster.socket_path) as proxy:
+        connection = await asyncpg_core.connect(proxy.dsn)
+        proxy.latency_seconds = 0.05
+        proxy.flights.clear()
+
+`flights` lists what the client sent, one entry per round trip: bytes that leave before the answer to earlier ones has
+been delivered belong to the same flight.
+"""
+import asyncio
+import contextlib
+import socket
+import struct
+from pathlib import Path
+
+
+class FaultProxy:
+    """Listens on a free port of 127.0.0.1 and forwards to the server's unix socket.
+
+    `latency_seconds` delays what the server says; `chunk` is the most bytes that are passed at once; while `is_black_hole`
+    nothing moves and nothing is closed; after `cut_after` more bytes from the server the connection is reset.
+    """
+
+    def __init__(self, socket_path: Path, user: str = "postgres", database: str = "postgres") -> None:
+        self.socket_path = socket_path
+        self.user = user
+        self.database = database
+        self.latency_seconds = 0.0
+        self.chunk = 65536
+        self.cut_after: int | None = None
+        self.flights: list[bytes] = []
+        self.n_connections = 0
+        self.n_from_server = 0
+        self.flow = asyncio.Event()
+        self.flow.set()
+        self.client_is_next = True
+        self.tasks: list[asyncio.Task[None]] = []
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> "FaultProxy":
+        self.listener = await asyncio.start_server(self.accept, "127.0.0.1", 0)
+        port = self.listener.sockets[0].getsockname()[1]
+        self.dsn = f"postgresql://{self.user}@127.0.0.1:{port}/{self.database}?sslmode=disable"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.listener.close()
+        for task in self.tasks:
+            task.cancel()
+        for writer in self.writers:
+            writer.transport.abort()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    @property
+    def is_black_hole(self) -> bool:
+        return not self.flow.is_set()
+
+    @is_black_hole.setter
+    def is_black_hole(self, value: bool) -> None:
+        if value:
+            self.flow.clear()
+        else:
+            self.flow.set()
+
+    def reset_all(self) -> None:
+        """Break every connection with RST."""
+        for writer in self.writers:
+            self.reset(writer)
+
+    def reset(self, writer: asyncio.StreamWriter) -> None:
+        sock = writer.get_extra_info("socket")
+        if not writer.is_closing() and sock.family == socket.AF_INET:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.tasks.append(asyncio.get_running_loop().create_task(self.forward(reader, writer)))
+
+    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.n_connections += 1
+        server_reader, server_writer = await asyncio.open_unix_connection(str(self.socket_path))
+        self.writers += [writer, server_writer]
+        up = asyncio.ensure_future(self.pump(reader, server_writer, from_server=False))
+        down = asyncio.ensure_future(self.pump(server_reader, writer, from_server=True))
+        try:
+            await asyncio.gather(up, down)
+        finally:
+            up.cancel()
+            down.cancel()
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool) -> None:
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(self.chunk):
+                await self.flow.wait()
+                if from_server:
+                    if self.latency_seconds:
+                        await asyncio.sleep(self.latency_seconds)
+                    self.client_is_next = True
+                    self.n_from_server += len(piece)
+                    if self.cut_after is not None and len(piece) >= self.cut_after:
+                        writer.write(piece[:self.cut_after])
+                        self.reset(writer)
+                        return
+                    if self.cut_after is not None:
+                        self.cut_after -= len(piece)
+                elif self.client_is_next:
+                    self.client_is_next = False
+                    self.flights.append(piece)
+                else:
+                    self.flights[-1] += piece
+                writer.write(piece)
+                await writer.drain()
+        await self.flow.wait()
+        writer.close()
