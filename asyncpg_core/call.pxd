@@ -51,6 +51,7 @@ cdef class Call:
     cdef object hook                    # called with the call when it is done, or None
     cdef double timeout                 # seconds, 0 none; below zero: already expired
     cdef double deadline                # monotonic clock, 0 none
+    cdef Py_ssize_t number              # of its start on the session
     cdef bint is_retried
     cdef bint is_internal               # nobody's: the driver's own
     cdef bint stays_in_order            # waits for its turn in the session's queue

@@ -28,6 +28,8 @@ cdef class Session(Endpoint):
 
     cdef readonly list owed_prelude         # BEGIN, SAVEPOINT .. that go in front of the next operation
     cdef list owing                         # the Transactions they belong to
+    cdef list owed_after                    # how many calls had started when each was owed
+    cdef Py_ssize_t n_started
     cdef public bint has_begun              # a BEGIN is owed or written and its transaction has not ended
     cdef bint last_ends_transaction         # the call written last was a COMMIT or ROLLBACK
     cdef public bint ended_unsurely         # the last COMMIT or ROLLBACK was given up or has failed
@@ -62,6 +64,11 @@ cdef class Session(Endpoint):
     cdef int pump(self) except -1
     cdef int pump_describing(self) except -1
     cdef int pump_reset(self) except -1
+    cdef Py_ssize_t number_of(self, CachedStatement entry)
+    cdef bint somebody_is_older(self, Py_ssize_t number)
+    cdef int attach_prelude(self, Operation op, Py_ssize_t number) except -1
+    cdef int pay_prelude(self, Operation op) except -1
+    cdef int detach_prelude(self, Operation op) except -1
     cdef int write(self, Call call) except -1
     cdef int write_unattended(self, Operation op) except -1
     cdef int write_evicted(self) except -1

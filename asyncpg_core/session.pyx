@@ -62,6 +62,7 @@ cdef class Session(Endpoint):
         self.describing = []
         self.owed_prelude = []
         self.owing = []
+        self.owed_after = []
         self.calls = CallMaker(self)
 
     def __repr__(self):
@@ -77,6 +78,8 @@ cdef class Session(Endpoint):
         if running_loop() is not self.loop:
             raise InterfaceError(f"the connection belongs to the event loop {self.loop!r}, the call was made from "
                                  f"{running_loop()!r}")
+        self.n_started += 1
+        call.number = self.n_started
         if call.timeout != 0:
             if call.timeout < 0:
                 raise QueryTimeout(f"the time of {call.name} was over before it began")
@@ -161,11 +164,6 @@ cdef class Session(Endpoint):
             return 0
         if self.frontend.gate is not None:
             self.proceed()
-        if self.describing:
-            if self.reset is not None:
-                # A Prepare may carry BEGIN: it must not get in front of the reset.
-                return self.pump_reset() if self.frontend.gate is None else 0
-            self.pump_describing()
         while self.queue and not self.is_closed:
             call = self.queue[0]
             if call.phase != STARTED:
@@ -183,6 +181,8 @@ cdef class Session(Endpoint):
             self.write(call)
         if self.reset is not None and self.frontend.gate is None:
             self.pump_reset()
+        if self.describing and self.awaited_reset is None:
+            self.pump_describing()
         if self.statements.evicted and self.frontend.gate is None:
             self.write_evicted()
         return 0
@@ -192,14 +192,23 @@ cdef class Session(Endpoint):
         return self.pipeline is not None and self.pipeline.holds(call.group)
 
     cdef int pump_describing(self) except -1:
+        """Write the Prepares that are asked for: behind what could be written, in front of what waits for them."""
         cdef CachedStatement entry
-        if self.frontend.gate is not None or self.transport.is_backed_up():
+        if self.frontend.gate is not None or self.transport.is_backed_up() or self.is_closed:
             return 0
         waiting = self.describing
         self.describing = []
         for entry in waiting:
             op = <Operation>entry.describing
-            self.attach_prelude(op)
+            number = self.number_of(entry)
+            if number == 0:
+                # Everybody who asked has gone: the server need not hear of it.
+                entry.describing = None
+                entry.waiting.clear()
+                self.statements.forget(entry)
+                continue
+            if not self.somebody_is_older(number):
+                self.attach_prelude(op, number)
             try:
                 self.frontend.send(op)
             except Exception as error:
@@ -209,36 +218,64 @@ cdef class Session(Endpoint):
             else:
                 self.n_written += 1
                 self.last_ends_transaction = False
-                if op.prelude is not None:
-                    self.owed_prelude = []
-                    self.owing = []
+                self.pay_prelude(op)
         return 0
 
-    def attach_prelude(self, Operation op not None):
-        """Let an operation carry what transactions owe."""
-        if self.owed_prelude:
-            op.prelude = tuple(self.owed_prelude)
-            for transaction in self.owing:
-                transaction.carrier = op
+    cdef Py_ssize_t number_of(self, CachedStatement entry):
+        """Return the number of the first call that waits for the statement, 0 if none does."""
+        cdef Call call
+        for call in entry.waiting:
+            if call.phase == STARTED:
+                return call.number
+        return 0
 
-    def detach_prelude(self, Operation op not None):
+    cdef bint somebody_is_older(self, Py_ssize_t number):
+        """Whether a call that started before `number` is not written yet."""
+        cdef Call call
+        for call in self.queue:
+            if call.phase == STARTED:
+                return call.number < number
+        return False
+
+    cdef int attach_prelude(self, Operation op, Py_ssize_t number) except -1:
+        """Let the operation of call `number` carry what transactions owe that began before that call started."""
+        cdef Py_ssize_t n = 0
+        while n < len(self.owed_after) and <Py_ssize_t>self.owed_after[n] < number:
+            n += 1
+        if n:
+            op.prelude = tuple(self.owed_prelude[:n])
+            for transaction in self.owing[:n]:
+                transaction.carrier = op
+        return 0
+
+    cdef int pay_prelude(self, Operation op) except -1:
+        """What the operation carries is written: it is owed no more."""
+        if op.prelude is not None:
+            n = len(op.prelude)
+            del self.owed_prelude[:n]
+            del self.owing[:n]
+            del self.owed_after[:n]
+        return 0
+
+    cdef int detach_prelude(self, Operation op) except -1:
         """The operation was not written after all: the prelude stays owed."""
         if op.prelude is not None:
             op.prelude = None
             for transaction in self.owing:
-                transaction.carrier = None
+                if transaction.carrier is op:
+                    transaction.carrier = None
+        return 0
 
     cdef int write(self, Call call) except -1:
         """Put one call's operation into the send buffer; a bad argument fails it here."""
         cdef Operation op = call.op
         op.waiter = call
         if self.owed_prelude:
-            self.attach_prelude(op)
+            self.attach_prelude(op, call.number)
         try:
             self.frontend.send(op)
         except BaseException as error:
-            if op.prelude is not None:
-                self.detach_prelude(op)
+            self.detach_prelude(op)
             op.waiter = None
             if self.reset is not None and self.reset.is_written:
                 self.end_shared_reset()
@@ -252,9 +289,7 @@ cdef class Session(Endpoint):
         self.n_executed += 1
         self.n_written += 1
         self.last_ends_transaction = call.ends_transaction
-        if op.prelude is not None:
-            self.owed_prelude = []
-            self.owing = []
+        self.pay_prelude(op)
         if self.reset is not None and self.reset.is_written:
             self.reset = None
         if call.ends_group:
@@ -756,6 +791,7 @@ cdef class Session(Endpoint):
         self.queue.clear()
         self.owed_prelude = []
         self.owing = []
+        self.owed_after = []
         self.has_begun = False
         self.transaction_failure = None
         self.ended_unsurely = False
@@ -848,9 +884,10 @@ cdef class Session(Endpoint):
     # Transactions
 
     def owe_prelude(self, str sql not None, transaction):
-        """Let the next operation carry `sql` in front of it; `transaction.carrier` is then that operation."""
+        """Let the next call that starts carry `sql` in front of it; `transaction.carrier` is then its operation."""
         self.owed_prelude.append(sql)
         self.owing.append(transaction)
+        self.owed_after.append(self.n_started)
 
     def drop_prelude(self, transaction):
         """Take back what `transaction` owes, and all behind it; return whether it was still owed."""
@@ -859,4 +896,5 @@ cdef class Session(Endpoint):
         at = self.owing.index(transaction)
         del self.owing[at:]
         del self.owed_prelude[at:]
+        del self.owed_after[at:]
         return True
