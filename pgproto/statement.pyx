@@ -8,7 +8,6 @@ import re
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
@@ -110,16 +109,15 @@ cdef class Statement:
         cdef Py_ssize_t i = 0, at
         cdef object value = None
         cdef Codec codec
-        cdef bint is_tuple = type(arguments) is tuple
-        if not is_tuple and type(arguments) is not list:
-            arguments = list(arguments)
-        cdef Py_ssize_t n = PyTuple_GET_SIZE(arguments) if is_tuple else PyList_GET_SIZE(arguments)
+        # A list may shrink while a value's own code runs; a tuple cannot.
+        if type(arguments) is not tuple:
+            arguments = tuple(arguments)
+        cdef Py_ssize_t n = PyTuple_GET_SIZE(arguments)
         if n != self.n_parameters:
             self.refuse_count(n, element)
         try:
             for i in range(n):
-                # A list may shrink while a value's own code runs.
-                value = <object>PyTuple_GET_ITEM(arguments, i) if is_tuple else arguments[i]
+                value = <object>PyTuple_GET_ITEM(arguments, i)
                 if value is None:
                     out.put_int32(-1)
                     continue
@@ -224,6 +222,8 @@ cdef class Statement:
     cdef object explain_column(self, object error):
         """Return the error that names the column that was being decoded, unless it is a user's decoder's own."""
         cdef Py_ssize_t i = self.at_column
+        if i >= self.n_columns:     # a row without columns, for which there was no memory
+            return error
         column = self.columns[i]
         cdef Codec codec = self.column_codecs[i]
         if codec.decoder is not None and not isinstance(error, (MalformedBody, DecodeError)):
