@@ -318,9 +318,9 @@ cdef class Frontend:
         cdef list completed
         self.status = read_ready_for_query(body)
         if not self.is_ready:
-            self.is_ready = True
             self.backend_pid = (<Startup?>op).backend_pid
             self.backend_key = (<Startup>op).backend_key
+            self.is_ready = True
         if self.gate is op:
             self.gate = None
         self.leave()
