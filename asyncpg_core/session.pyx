@@ -49,6 +49,24 @@ class Cancelling:
         self.drain_timer = None
 
 
+class Ending:
+    """A COMMIT or ROLLBACK, written, that nobody waits for any more: it must not leave its transaction open."""
+
+    __slots__ = ("session", "is_top")
+
+    def __init__(self, session, is_top):
+        self.session = session
+        self.is_top = is_top
+
+    def on_settled(self, op):
+        self.session.n_ending -= self.is_top
+        if self.is_top and self.session.frontend.transaction_status != "I":
+            self.session.roll_back_first("ROLLBACK")
+
+    def on_lost(self, error):
+        """With the connection the transaction is gone."""
+
+
 @cython.final
 cdef class Session(Endpoint):
     def __cinit__(self, loop, StatementCache statements not None, CodecRegistry registry not None):
@@ -888,6 +906,34 @@ cdef class Session(Endpoint):
         self.owed_prelude.append(sql)
         self.owing.append(transaction)
         self.owed_after.append(self.n_started)
+
+    def leave_ending(self, Call call not None, str rollback not None, bint is_top):
+        """A COMMIT or ROLLBACK was given up by its caller: see to it that the transaction ends nevertheless."""
+        cdef Operation op = call.op
+        if self.is_closed or (op is not None and op.is_written and op.is_settled):
+            self.n_ending -= is_top
+        elif op is not None and op.is_written:
+            op.waiter = Ending(self, is_top)
+        else:
+            self.n_ending -= is_top
+            self.roll_back_first(rollback)
+
+    def roll_back_first(self, str sql not None):
+        """End a transaction that nobody ends any more, before what is queued; a failure closes the connection."""
+        cdef Call call = self.calls.new_call("execute", EXECUTE_SCRIPT, sql, (), float("inf"))
+        call.is_internal = True
+        call.ends_transaction = sql == "ROLLBACK"
+        call.op = SimpleQuery(sql)
+        call.phase = STARTED
+        call.hook = self.on_rolled_back
+        self.n_ending += sql == "ROLLBACK"
+        self.queue.appendleft(call)
+        self.schedule_tick()
+
+    def on_rolled_back(self, Call call not None):
+        self.n_ending -= call.sql == "ROLLBACK"
+        if call.failure is not None and not self.is_closed:
+            self.abort(call.failure)
 
     def drop_prelude(self, transaction):
         """Take back what `transaction` owes, and all behind it; return whether it was still owed."""

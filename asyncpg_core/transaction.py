@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,9 @@ class Transaction:
         if error is None:
             await self._commit()
             return
+        if self._could_not_start():
+            self._end(State.FAILED)
+            return
         if isinstance(error, (asyncio.CancelledError, asyncio.TimeoutError, GeneratorExit)):
             # The block is left because time is up: ROLLBACK is queued, and if it fails the connection is closed.
             self._rollback_unattended()
@@ -182,9 +186,13 @@ class Transaction:
                 raise InterfaceError(f"cannot {verb}; the transaction is not yet started")
             self._check_state_base(verb)
         self._connection._check_open()
-        if self.carrier is not None and self.carrier.failed_in_prelude:
+        if self._could_not_start():
             self._end(State.FAILED)
             raise InterfaceError(f"cannot {verb}; the transaction is in error state: it could not be started")
+
+    def _could_not_start(self) -> bool:
+        """Whether the server has refused BEGIN or SAVEPOINT, so that there is nothing to end."""
+        return self.carrier is not None and bool(self.carrier.failed_in_prelude)
 
     def _end(self, state: State) -> None:
         self._state = state
@@ -233,14 +241,20 @@ class Transaction:
     async def _finish(self, sql: str, state: State, seconds: float | None) -> str:
         """Send what ends the block and return its tag; afterwards the block is over, one way or the other."""
         session = self._session
-        session.n_ending += self._outer is None
+        is_top = self._outer is None
+        session.n_ending += is_top
+        call = self._ending(sql, seconds)
         try:
-            tag: str = await self._ending(sql, seconds)
+            tag: str = await call
+        except (asyncio.CancelledError, asyncio.TimeoutError):
+            self._end(State.FAILED)
+            session.leave_ending(call, self._rollback_text(), is_top)
+            raise
         except BaseException:
+            session.n_ending -= is_top
             self._end(State.FAILED)
             raise
-        finally:
-            session.n_ending -= self._outer is None
+        session.n_ending -= is_top
         self._end(state)
         return tag
 
@@ -258,7 +272,7 @@ class Transaction:
         if session.is_closed or session.drop_prelude(self):
             self._end(State.ROLLEDBACK)
             return
-        call = self._ending(self._rollback_text(), None)
+        call = self._ending(self._rollback_text(), math.inf)
         call.mark_unattended()
         session.n_ending += is_top
 
