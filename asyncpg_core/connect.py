@@ -152,7 +152,7 @@ async def start_session(
         auth.AuthOptions(
             user=options.user, is_encrypted=route.is_tls, is_local=is_loopback(route.address),
             channel_binding=options.channel_binding,
-            require_auth=",".join(sorted(options.require_auth)) if options.require_auth is not None else None,
+            require_auth=options.require_auth,
             allow_cleartext_password=options.allow_cleartext_password, server_certificate=certificate),
         key_cache=keys)
     major, minor = options.max_protocol_version

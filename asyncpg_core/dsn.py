@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 
 from pgproto.errors import ClientConfigurationError
+from pgproto.require_auth import parse_require_auth
 from pgproto.secret import Secret
 
 from .addresses import HostArgument, Named, PortArgument, Sources, resolve_addresses
@@ -33,7 +34,6 @@ from .passfile import find_password, passfile_path, read_passfile
 from .service import load_service
 from .tls import tls_options
 
-AUTH_METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none")
 STRICT = {"sslmode": "verify-full", "require_auth": "scram-sha-256", "channel_binding": "require"}
 
 # What the startup message has fields for; as settings they would be sent twice.
@@ -106,7 +106,6 @@ def resolve(
 
 def _with_conditions(options: ConnectOptions, chosen: Source) -> ConnectOptions:
     """Return `options` with the keywords that stand for themselves: sessions, sockets, authentication, protocol."""
-    require_auth, names_password = _require_auth(chosen)
     minimum, maximum = _protocol_versions(chosen)
     return dataclasses.replace(
         options,
@@ -119,8 +118,7 @@ def _with_conditions(options: ConnectOptions, chosen: Source) -> ConnectOptions:
         keepalives_count=_positive(chosen, "keepalives_count"),
         tcp_user_timeout=_positive(chosen, "tcp_user_timeout"),
         channel_binding=choice(chosen, "channel_binding", ("disable", "prefer", "require"), "prefer"),
-        require_auth=require_auth,
-        allow_cleartext_password=options.allow_cleartext_password or names_password,
+        require_auth=_require_auth(chosen),
         min_protocol_version=minimum,
         max_protocol_version=maximum,
         krbsrvname=text(chosen, "krbsrvname") or "postgres",
@@ -269,23 +267,16 @@ def _server_settings(
     return dict(settings.values())
 
 
-def _require_auth(chosen: Source) -> tuple[frozenset[str] | None, bool]:
-    """Return the methods allowed (None: all), and whether `password` was allowed by name."""
+def _require_auth(chosen: Source) -> str | None:
+    """Return the list of methods as it was written, once it is known to be one."""
     given = chosen.get("require_auth")
     if given is None:
-        return None, False
-    words = [word.strip() for word in given.value.split(",")]
-    negated = [word.startswith("!") for word in words]
-    names = [word.removeprefix("!") for word in words]
-    if any(negated) and not all(negated):
-        raise invalid("require_auth", given, "allowed methods and methods after '!' cannot be mixed")
-    if len(set(names)) != len(names):
-        raise invalid("require_auth", given, "a method stands twice")
-    if not set(names) <= set(AUTH_METHODS):
-        raise invalid("require_auth", given, f"methods out of {', '.join(AUTH_METHODS)} were expected")
-    if all(negated):
-        return frozenset(AUTH_METHODS) - frozenset(names), False
-    return frozenset(names), "password" in names
+        return None
+    try:
+        parse_require_auth(given.value)
+    except ClientConfigurationError as exc:
+        raise exc.with_msg(f"{exc} ({given.origin})") from None
+    return given.value
 
 
 def _protocol_versions(chosen: Source) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -133,8 +133,8 @@ class ConnectOptions:
     """Where to connect, as whom, and on which conditions.
 
     `passwords` runs parallel to `addresses`, since a password file answers per host and port. `connect_timeout` is per
-    address, `timeout` for everything; both in seconds, None is unlimited. `require_auth` holds the methods that
-    are allowed, in libpq's names; None allows all. TCP timings are seconds, `tcp_user_timeout` milliseconds; None
+    address, `timeout` for everything; both in seconds, None is unlimited. `require_auth` is libpq's list of
+    methods, checked and as it was written; None allows all. TCP timings are seconds, `tcp_user_timeout` milliseconds; None
     leaves the system's value.
     """
 
@@ -154,7 +154,7 @@ class ConnectOptions:
     keepalives_count: int | None = None
     tcp_user_timeout: int | None = None
     channel_binding: str = "prefer"
-    require_auth: frozenset[str] | None = None
+    require_auth: str | None = None
     allow_cleartext_password: bool = False
     min_protocol_version: tuple[int, int] = (3, 0)
     max_protocol_version: tuple[int, int] = (3, 0)

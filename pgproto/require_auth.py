@@ -35,12 +35,14 @@ def parse_require_auth(text: str | None) -> AuthPolicy:
     methods = []
     for item in items:
         if item.startswith("!") != refusing:
-            raise ClientConfigurationError(f"require_auth {text!r} mixes accepted methods with refused (!) ones")
+            raise ClientConfigurationError(
+                f"invalid require_auth: {text!r} mixes accepted methods with refused (!) ones")
         method = item[1:] if refusing else item
         if method not in METHODS:
-            raise ClientConfigurationError(f"require_auth: unknown method {method!r} (known: {', '.join(METHODS)})")
+            raise ClientConfigurationError(
+                f"invalid require_auth: methods out of {', '.join(METHODS)} were expected, got {method!r}")
         if method in methods:
-            raise ClientConfigurationError(f"require_auth {text!r} names {method!r} twice")
+            raise ClientConfigurationError(f"invalid require_auth: {text!r} names {method!r} twice")
         methods.append(method)
     written = frozenset(methods)
     if refusing:
