@@ -12,6 +12,7 @@ cdef class Startup(Operation):
     cdef dict parameters
     cdef object authentication
     cdef int version
+    cdef int least_version
     cdef WriteBuffer out
     cdef readonly object question       # the Step that waits for an answer, or None
     cdef readonly bint is_authenticated
@@ -19,4 +20,5 @@ cdef class Startup(Operation):
     cdef readonly bytes backend_key
     cdef readonly tuple negotiated      # of NegotiateProtocolVersion, or None
 
+    cdef int receive(self, int code, bytes body) except -1
     cdef int perform(self, object step) except -1

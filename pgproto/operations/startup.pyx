@@ -13,7 +13,7 @@ from pgproto.operations.operation cimport ASK, AUTHENTICATE, SESSION, STARTUP
 from pgproto.wire cimport take_int32
 
 from pgproto import auth
-from pgproto.errors import ProtocolError
+from pgproto.errors import InterfaceError, ProtocolError
 
 PROTOCOL_3_0 = 0x30000
 PROTOCOL_3_2 = 0x30002
@@ -21,11 +21,16 @@ PROTOCOL_3_2 = 0x30002
 
 @cython.final
 cdef class Startup(Operation):
-    def __cinit__(self, dict parameters not None, authentication, *, int version=PROTOCOL_3_0):
-        """`parameters` are those of StartupMessage, user first; `authentication` is an auth.Authentication."""
+    def __cinit__(self, dict parameters not None, authentication, *, int version=PROTOCOL_3_0,
+                  int least_version=PROTOCOL_3_0):
+        """`parameters` are those of StartupMessage, user first; `authentication` is an auth.Authentication.
+
+        `version` is asked for; the server may offer an older one, not below `least_version`.
+        """
         self.parameters = parameters
         self.authentication = authentication
         self.version = version
+        self.least_version = least_version
         self.has_sync = True
 
     cdef int put(self, WriteBuffer out) except -1:
@@ -39,7 +44,7 @@ cdef class Startup(Operation):
         cdef int code
         if kind == c'R':
             code = take_int32(body)
-            self.perform(self.authentication.receive(code, body.at[:body.n]))
+            self.receive(code, body.at[:body.n])
         elif kind == c'K':
             if self.backend_key is not None:
                 raise ProtocolError("BackendKeyData has come twice")
@@ -49,6 +54,15 @@ cdef class Startup(Operation):
             self.check_negotiated()
         return 0
 
+    cdef int receive(self, int code, bytes body) except -1:
+        try:
+            self.perform(self.authentication.receive(code, body))
+        except InterfaceError as refusal:
+            # The peer keeps to the protocol, it is our side that refuses to go on: that is what the caller is told.
+            self.error = refusal
+            raise ProtocolError(f"authentication was refused: {refusal}") from refusal
+        return 0
+
     def check_negotiated(self):
         version, unknown = self.negotiated
         if unknown:
@@ -56,9 +70,10 @@ cdef class Startup(Operation):
         # PostgreSQL sends the whole version; the documentation speaks of the minor one.
         if version > self.version or (version >> 16 not in (0, 3)):
             raise ProtocolError(f"the server offers the protocol version {version:#x}, {self.version:#x} was asked for")
-        if (version & 0xFFFF) < (self.version & 0xFFFF):
-            raise ProtocolError(f"the server speaks protocol 3.{version & 0xFFFF} at most, 3.{self.version & 0xFFFF} was "
-                                "asked for (max_protocol_version=3.0 asks for less)")
+        newest = PROTOCOL_3_0 | (version & 0xFFFF)
+        if newest < self.least_version:
+            raise ProtocolError(f"the server speaks protocol 3.{newest & 0xFFFF} at most, min_protocol_version is "
+                                f"3.{self.least_version & 0xFFFF}")
 
     cdef int perform(self, object step) except -1:
         if isinstance(step, auth.Send):
