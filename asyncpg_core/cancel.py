@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 
-from asyncpg_core.dial import Route, open_socket, start_tls
+from asyncpg_core.dial import Route, demand_tls, open_socket, start_tls
 from asyncpg_core.options import ConnectOptions
 from pgproto.errors import InterfaceError
 from pgproto.messages.frontend import cancel_request
@@ -39,7 +39,8 @@ async def send_cancel_request(route: Route, options: ConnectOptions, pid: int, k
     try:
         if route.is_tls:
             protocol = UntilClosed()
-            stream = await start_tls(sock, route, options.tls, protocol)
+            await demand_tls(sock, route.address, options.tls)
+            stream = await start_tls(sock, route.address, options.tls, protocol)
             try:
                 stream.write(request)
                 await protocol.closed

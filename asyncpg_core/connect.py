@@ -1,21 +1,26 @@
 """From settings to a session that is ready: addresses, TLS, Startup, and which server is the right one.
 
-Every attempt has its own bound, all attempts together have `timeout`. Hosts are tried in their order (or shuffled); an
-address that cannot be reached, or a server that says it is starting up or shutting down (57P03), gives way to the next
-one, anything else ends the search. sslmode allow and prefer have a second try on the other kind of transport.
+All attempts together have `timeout`, every attempt has a bound of its own. Hosts are tried in their order (or
+shuffled), and all addresses of each; one that cannot be reached, and a server that says it is starting up or shutting
+down (57P03), give way to the next, anything else ends the search. sslmode allow and prefer have a second try on the
+other transport.
 """
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import ipaddress
 import random
-import sys
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+import ssl
+import warnings
+from collections.abc import Awaitable, MutableMapping
+from dataclasses import dataclass, replace
+from socket import socket as Socket
+from typing import Any, TypeVar
 
 from asyncpg_core.cancel import send_cancel_request
-from asyncpg_core.dial import Route, TlsRefused, open_socket, resolve_address, start_tls
+from asyncpg_core.dial import Route, ask_for_tls, demand_tls, open_socket, resolve_address, start_tls
 from asyncpg_core.options import Address, ClientOptions, ConnectOptions, Password, SslMode, UnixAddress
 from asyncpg_core.session import Session
 from asyncpg_core.statement_cache import StatementCache
@@ -26,7 +31,9 @@ from pgproto.codecs.registry import CodecRegistry
 from pgproto.errors import (
     CannotConnectNowError,
     InterfaceError,
+    InterfaceWarning,
     InternalClientError,
+    InvalidAuthorizationSpecificationError,
     InvalidPasswordError,
     PostgresError,
     TargetServerAttributeNotMatched,
@@ -34,9 +41,39 @@ from pgproto.errors import (
 from pgproto.operations.startup import Startup
 from pgproto.secret import Secret
 
+T = TypeVar("T")
 KeyCache = MutableMapping[Any, Any]
+Found = tuple[Session, Route]
 # A server that answers at all answers within seconds; without a limit of its own an attempt gets a fair share.
 LEAST_ATTEMPT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a session must be like, whatever server it is on."""
+
+    options: ConnectOptions
+    client: ClientOptions
+    keys: KeyCache | None = None
+    session_functions: tuple[str, ...] = ()
+
+
+class PasswordSource:
+    """The password for one host. A callable is called when a server first asks, and once."""
+
+    def __init__(self, password: Password) -> None:
+        self.password = password
+
+    async def reveal(self) -> Secret | None:
+        """Return the password; what a callable returns is awaited if it is awaitable."""
+        if callable(self.password):
+            value: object = self.password()
+            if inspect.isawaitable(value):
+                value = await value
+            if not isinstance(value, str):
+                raise InterfaceError(f"the password callable returned {type(value).__name__}, a str was expected")
+            self.password = Secret(value)
+        return self.password
 
 
 class StartupWaiter:
@@ -45,47 +82,41 @@ class StartupWaiter:
     def __init__(self, loop: asyncio.AbstractEventLoop, startup: Startup) -> None:
         self.loop = loop
         self.startup = startup
-        self.future: asyncio.Future[bool] = loop.create_future()
+        self.is_settled = False
+        self.loss: BaseException | None = None
+        self.future: asyncio.Future[None] | None = None
 
     def on_ready(self, op: Startup) -> None:
-        self.tell(False)
+        self.wake()
 
     def on_settled(self, op: Startup) -> None:
-        self.tell(True)
+        self.is_settled = True
+        self.wake()
 
     def on_lost(self, error: BaseException) -> None:
-        if not self.future.done():
-            cause = error.__cause__ if isinstance(error.__cause__, (OSError, InternalClientError)) else None
-            self.future.set_exception(self.startup.error or cause or ConnectionError(
-                "the server closed the connection unexpectedly during the start of the session"))
+        cause = error.__cause__ if isinstance(error.__cause__, (OSError, InternalClientError)) else None
+        self.loss = self.startup.error or cause or ConnectionError(
+            "the server closed the connection unexpectedly during the start of the session")
+        self.wake()
 
-    def tell(self, is_settled: bool) -> None:
-        if not self.future.done():
-            self.future.set_result(is_settled)
+    def wake(self) -> None:
+        if self.future is not None and not self.future.done():
+            self.future.set_result(None)
 
     async def wait(self) -> bool:
-        """Return True when the session is ready, False when the startup asks for something."""
-        is_settled = await self.future
-        self.future = self.loop.create_future()
-        return is_settled
+        """Return True when the session is ready, False when the startup asks for something; raise if it is lost."""
+        while self.loss is None and not self.is_settled and self.startup.question is None:
+            self.future = self.loop.create_future()
+            await self.future
+        if self.loss is not None:
+            raise self.loss
+        return self.is_settled
 
 
-async def reveal(password: Password) -> Secret | None:
-    """Return the password; a callable is called, and awaited if it returns an awaitable."""
-    if callable(password):
-        value: object = password()
-        if inspect.isawaitable(value):
-            value = await value
-        if not isinstance(value, str):
-            raise InterfaceError(f"the password callable returned {type(value).__name__}, a str was expected")
-        return Secret(str(value))
-    return password
-
-
-async def answer_of(question: object, password: Password) -> object:
+async def answer_of(question: object, password: PasswordSource) -> object:
     """Answer what a Startup asks."""
     if isinstance(question, auth.AskPassword):
-        return await reveal(password)
+        return await password.reveal()
     if isinstance(question, auth.AskKeys):
         derive = (question.password, question.salt, question.iterations)
         if question.iterations > auth.OFF_LOOP_ITERATIONS:
@@ -94,14 +125,20 @@ async def answer_of(question: object, password: Password) -> object:
     raise InternalClientError(f"the start of the session asks for {question!r}")
 
 
-def is_loopback(address: Address) -> bool:
+@functools.cache
+def warn_of_cleartext() -> None:
+    """Warn, once per process, of a password that is shown to a server nobody has verified."""
+    warnings.warn(InterfaceWarning(
+        "the server asks for the password itself, and its certificate is not verified",
+        hint="anybody between could read it: use sslmode=verify-full, or a method that does not show the password"),
+        stacklevel=2)
+
+
+def is_loopback(route: Route) -> bool:
     """Whether what is sent to the address stays on this machine."""
-    if isinstance(address, UnixAddress):
+    if isinstance(route.address, UnixAddress):
         return True
-    try:
-        return ipaddress.ip_address(address.dialled).is_loopback
-    except ValueError:
-        return address.dialled == "localhost"
+    return ipaddress.ip_address(route.sockaddr[0].partition("%")[0]).is_loopback
 
 
 def startup_parameters(options: ConnectOptions) -> dict[str, str]:
@@ -112,94 +149,108 @@ def startup_parameters(options: ConnectOptions) -> dict[str, str]:
     return {**parameters, **options.server_settings}
 
 
-async def open_session(
-    route: Route, password: Password, options: ConnectOptions, client: ClientOptions, keys: KeyCache | None,
-    session_functions: tuple[str, ...] = (),
-) -> Session:
-    """Connect, upgrade to TLS where the route says so, and start the session; everything is closed on failure."""
+async def open_session(sock: Socket, route: Route, password: PasswordSource, wish: Wish) -> Found:
+    """Start a session on a connected socket, with TLS where the route says so; all is closed on failure.
+
+    The route that is returned has no TLS where sslmode=prefer does without.
+    """
     loop = asyncio.get_running_loop()
+    client, options = wish.client, wish.options
     statements = StatementCache(
         max_size=client.statement_cache_size, lifetime=client.max_cached_statement_lifetime,
         max_statement_size=client.max_cacheable_statement_size, mode=client.prepare, threshold=client.prepare_threshold,
-        session_functions=session_functions)
+        session_functions=wish.session_functions)
     session = Session(loop, statements, CodecRegistry())
-    sock = await open_socket(route, options)
-    certificate = None
+    tls: ssl.SSLObject | None = None
     try:
+        if route.is_tls and options.tls.mode is SslMode.prefer:
+            route = replace(route, is_tls=await ask_for_tls(sock, route.address))
+        elif route.is_tls:
+            await demand_tls(sock, route.address, options.tls)
         if route.is_tls:
-            stream = await start_tls(sock, route, options.tls, StreamProtocol(session.transport))
-            certificate = stream.get_extra_info("ssl_object").getpeercert(True)
+            stream = await start_tls(sock, route.address, options.tls, StreamProtocol(session.transport))
+            tls = stream.get_extra_info("ssl_object")
         elif can_be_direct(loop):
             session.transport.attach_socket(sock)
         else:
             await loop.create_connection(lambda: StreamProtocol(session.transport), sock=sock)
-        await start_session(session, route, password, options, certificate, keys)
+        await start_session(session, authentication_of(route, wish, tls), options, password, tls)
     except BaseException:
         session.abort()
         sock.close()
         raise
     session.open_canceller = lambda: send_cancel_request(
         route, options, session.frontend.backend_pid, session.frontend.backend_key)
-    return session
+    return session, route
+
+
+def authentication_of(route: Route, wish: Wish, tls: ssl.SSLObject | None) -> auth.Authentication:
+    """Return the log-in with what it may know of the channel."""
+    options = wish.options
+    return auth.Authentication(
+        auth.AuthOptions(
+            user=options.user, is_encrypted=tls is not None, is_local=is_loopback(route),
+            channel_binding=options.channel_binding, require_auth=options.require_auth,
+            allow_cleartext_password=options.allow_cleartext_password,
+            server_certificate=None if tls is None else tls.getpeercert(True)),
+        key_cache=wish.keys)
 
 
 async def start_session(
-    session: Session, route: Route, password: Password, options: ConnectOptions, certificate: bytes | None,
-    keys: KeyCache | None,
+    session: Session, authentication: auth.Authentication, options: ConnectOptions, password: PasswordSource,
+    tls: ssl.SSLObject | None,
 ) -> None:
     """Send Startup and answer what it asks until the server is ready."""
-    authentication = auth.Authentication(
-        auth.AuthOptions(
-            user=options.user, is_encrypted=route.is_tls, is_local=is_loopback(route.address),
-            channel_binding=options.channel_binding,
-            require_auth=options.require_auth,
-            allow_cleartext_password=options.allow_cleartext_password, server_certificate=certificate),
-        key_cache=keys)
-    major, minor = options.max_protocol_version
-    startup = Startup(startup_parameters(options), authentication, version=major << 16 | minor)
+    newest, oldest = options.max_protocol_version, options.min_protocol_version
+    startup = Startup(startup_parameters(options), authentication, version=newest[0] << 16 | newest[1],
+                      least_version=oldest[0] << 16 | oldest[1])
     waiter = StartupWaiter(session.loop, startup)
     startup.waiter = waiter
     session.submit(startup)
     while not await waiter.wait():
+        if authentication.method == "password" and tls is not None and tls.context.verify_mode is ssl.CERT_NONE:
+            warn_of_cleartext()
         startup.answer(await answer_of(startup.question, password))
         session.go_on()
     if startup.error is not None:
         raise startup.error
 
 
-async def try_address(
-    route_of: Callable[[bool], Route], password: Password, options: ConnectOptions, client: ClientOptions,
-    keys: KeyCache | None, session_functions: tuple[str, ...],
-) -> tuple[Session, Route]:
-    """Try one address with the transports that sslmode allows, in its order.
+async def open_either_way(route: Route, password: PasswordSource, wish: Wish) -> Found:
+    """Start a session at one address with the transports that sslmode allows, in its order.
 
-    The second is tried when the first was refused before the session was authenticated; an error about the password that
-    the first gave is the one that is raised.
+    The second is tried when the server would not log us in on the first, or could not do TLS; an error about the
+    password that the first gave is the one that is raised.
     """
-    kinds = attempts(options.tls.mode, route_of(False).address)
     first: BaseException | None = None
+    kinds = attempts(wish.options.tls.mode, route.address)
     for kind in kinds:
-        route = route_of(kind == "tls")
+        route = replace(route, is_tls=kind == "tls")
+        sock = await open_socket(route, wish.options)
         try:
-            return await open_session(route, password, options, client, keys, session_functions), route
-        except TlsRefused as error:
-            if first is not None:
-                raise first from error
-            if kind == kinds[-1]:
-                raise
-            first = None if options.tls.mode is SslMode.prefer else error
+            return await open_session(sock, route, password, wish)
         except (PostgresError, OSError) as error:
             if first is not None:
-                if isinstance(first, InvalidPasswordError) or not isinstance(error, PostgresError):
-                    raise first from error
-                raise error from first
-            if kind == kinds[-1] or (isinstance(error, OSError) and kind == "plain"):
+                raise_one_of(first, error)
+            if kind == kinds[-1] or not is_cured_by_other_transport(error, kind):
                 raise
             first = error
-    raise first if first is not None else InternalClientError(f"sslmode {options.tls.mode.name} allows no transport")
+    raise InternalClientError(f"sslmode {wish.options.tls.mode.name} allows no transport")
 
 
-def fits(session: Session, wanted: str, in_hot_standby: bool, is_read_only: bool) -> bool:
+def is_cured_by_other_transport(error: BaseException, kind: str) -> bool:
+    """Whether the server may say something else with, or without, TLS: pg_hba.conf tells them apart."""
+    return isinstance(error, InvalidAuthorizationSpecificationError) or (kind == "tls" and isinstance(error, OSError))
+
+
+def raise_one_of(first: BaseException, second: BaseException) -> None:
+    """Both transports failed: raise the error that says more, the other is its cause."""
+    if isinstance(first, InvalidPasswordError) or not isinstance(second, PostgresError):
+        raise first from second
+    raise second from first
+
+
+def fits(wanted: str, in_hot_standby: bool, is_read_only: bool) -> bool:
     """Whether a server is one that target_session_attrs asks for."""
     return {
         "any": True,
@@ -226,91 +277,91 @@ async def server_role(session: Session) -> tuple[bool, bool]:
 
 async def find_session(
     options: ConnectOptions, client: ClientOptions, keys: KeyCache | None, session_functions: tuple[str, ...] = (),
-) -> tuple[Session, Route]:
-    """Return a session on the first server that fits, and the route that leads there."""
-    endpoints = list(options.endpoints)
-    if options.load_balance_hosts:
-        random.shuffle(endpoints)
-    spare: list[tuple[Session, Route]] = []
-    last: BaseException | None = None
+) -> Found:
+    """Return a session on the first server that fits, and the route that leads there, within `options.timeout`."""
+    search = Search(Wish(options, client, keys, session_functions))
     try:
-        for n, (address, password) in enumerate(endpoints):
-            bound = attempt_seconds(options, len(endpoints) - n)
-            try:
-                found = await bounded(reach(address, password, options, client, keys, session_functions), bound, address)
-                if options.target_session_attrs == "any":
-                    return found
-                role = await bounded(server_role(found[0]), bound, address)
-            except (OSError, CannotConnectNowError, asyncio.TimeoutError) as error:
-                last = error
-                continue
-            if fits(found[0], options.target_session_attrs, *role):
-                return found
-            spare.append(found)
-        if spare and options.target_session_attrs == "prefer-standby":
-            return spare.pop(random.randrange(len(spare)))
+        found: Found = await bounded(search.run(), options.timeout, "the search for a server")
+        search.opened.remove(found[0])
+        return found
     finally:
-        for session, _ in spare:
-            session.say_goodbye()
-    if spare or last is None:
-        raise TargetServerAttributeNotMatched(
-            f"None of the hosts match the target attribute requirement {options.target_session_attrs!r}")
-    raise last
+        search.close()
 
 
-def attempt_seconds(options: ConnectOptions, n_left: int) -> float | None:
-    """Return the bound of one attempt when `n_left` are left."""
-    if options.connect_timeout is not None:
-        return options.connect_timeout
-    if options.timeout is None or n_left == 1:
+class Search:
+    """One connect: hosts and their addresses one after the other, and the sessions opened on the way."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.loop = asyncio.get_running_loop()
+        self.deadline = None if wish.options.timeout is None else self.loop.time() + wish.options.timeout
+        self.failure: BaseException | None = None
+        self.unfit: list[Found] = []
+        # All of them, also one whose attempt was cancelled in the moment in which it succeeded.
+        self.opened: list[Session] = []
+
+    async def run(self) -> Found:
+        options = self.wish.options
+        endpoints = list(options.endpoints)
+        if options.load_balance_hosts:
+            random.shuffle(endpoints)
+        for n, (address, password) in enumerate(endpoints):
+            found = await self.try_host(address, PasswordSource(password), len(endpoints) - n - 1)
+            if found is not None:
+                return found
+        if self.unfit and options.target_session_attrs == "prefer-standby":
+            return random.choice(self.unfit)
+        if self.unfit or self.failure is None:
+            raise TargetServerAttributeNotMatched(
+                f"None of the hosts match the target attribute requirement {options.target_session_attrs!r}")
+        raise self.failure
+
+    async def try_host(self, address: Address, password: PasswordSource, n_behind: int) -> Found | None:
+        """Try every address of a host; None if there is none of use. `n_behind` hosts come after it."""
+        try:
+            resolved = await bounded(resolve_address(address), self.seconds(n_behind + 1), address)
+        except (OSError, asyncio.TimeoutError) as error:
+            self.failure = error
+            return None
+        for n, (family, sockaddr) in enumerate(resolved):
+            route = Route(family, sockaddr, address, False)
+            seconds = self.seconds(len(resolved) - n + n_behind)
+            try:
+                found, is_fit = await bounded(self.try_address(route, password), seconds, address)
+            except (OSError, CannotConnectNowError, asyncio.TimeoutError) as error:
+                self.failure = error
+                continue
+            if is_fit:
+                return found
+            self.unfit.append(found)
         return None
-    return max(options.timeout / n_left, LEAST_ATTEMPT_SECONDS)
+
+    async def try_address(self, route: Route, password: PasswordSource) -> tuple[Found, bool]:
+        """Return a session, and whether its server is of the kind that is wanted."""
+        wanted = self.wish.options.target_session_attrs
+        found = await open_either_way(route, password, self.wish)
+        self.opened.append(found[0])
+        return found, wanted == "any" or fits(wanted, *await server_role(found[0]))
+
+    def seconds(self, n_left: int) -> float | None:
+        """Return the bound of one attempt when `n_left` are left: connect_timeout, or a share of the time left."""
+        if self.wish.options.connect_timeout is not None:
+            return self.wish.options.connect_timeout
+        if self.deadline is None or n_left == 1:
+            return None
+        return max((self.deadline - self.loop.time()) / n_left, LEAST_ATTEMPT_SECONDS)
+
+    def close(self) -> None:
+        """Close what was opened and is not wanted."""
+        for session in self.opened:
+            session.say_goodbye()
 
 
-async def bounded(awaitable: Awaitable[Any], seconds: float | None, address: Address) -> Any:
+async def bounded(awaitable: Awaitable[T], seconds: float | None, what: object) -> T:
     """Await with a bound; the TimeoutError says what was waited for."""
     try:
         return await asyncio.wait_for(awaitable, seconds)
     except asyncio.TimeoutError as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if str(error):  # the system's own, or one that says it already
             raise
-        raise asyncio.TimeoutError(f"{address} has not answered within {seconds} s") from error
-
-
-async def reach(
-    address: Address, password: Password, options: ConnectOptions, client: ClientOptions, keys: KeyCache | None,
-    session_functions: tuple[str, ...],
-) -> tuple[Session, Route]:
-    """Try every address that a host name resolves to."""
-    resolved = await resolve_address(address)
-    for n, (family, sockaddr) in enumerate(resolved):
-
-        def route_of(is_tls: bool, family: int = family, sockaddr: Any = sockaddr) -> Route:
-            return Route(family, sockaddr, address, is_tls)
-
-        try:
-            found = await try_address(route_of, password, options, client, keys, session_functions)
-        except (OSError, CannotConnectNowError):
-            if n == len(resolved) - 1:
-                raise
-            continue
-        if options.requirepeer is not None:
-            check_peer(found[0], options.requirepeer)
-        return found
-    raise OSError(f"{address} has no address")
-
-
-def check_peer(session: Session, wanted: str) -> None:
-    """Refuse a server behind a unix socket that runs as another user than requirepeer names."""
-    sock = session.transport.socket
-    if sock is None or sys.platform == "win32" or not hasattr(__import__("socket"), "SO_PEERCRED"):
-        raise InterfaceError("requirepeer cannot be checked on this platform or connection")
-    import pwd
-    import socket
-    import struct
-
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    name = pwd.getpwuid(uid).pw_name
-    if name != wanted:
-        session.abort()
-        raise InterfaceError(f"requirepeer asks for {wanted!r}, but the server runs as {name!r}")
+        raise asyncio.TimeoutError(f"{what} has not come to an end within {seconds:.3g} s") from error

@@ -303,7 +303,7 @@ async def connect_with(
     loop = asyncio.get_running_loop()
     if params.timeout is not None and params.timeout <= 0:
         raise asyncio.TimeoutError("the time to connect was over before it began")
-    session, route = await asyncio.wait_for(find_session(params, client, keys, session_functions), params.timeout)
+    session, route = await find_session(params, client, keys, session_functions)
     session.calls.default_timeout = client.command_timeout or 0
     session.calls.record_class = record_class
     return connection_class(Protocol(session), session.transport, loop, route.address.dialled_address, client, params)

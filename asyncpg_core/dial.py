@@ -1,23 +1,32 @@
 """From an address to a connected socket, with or without TLS: what connecting and cancelling share.
 
-A CancelRequest must travel like the session it belongs to, so both come through here: the same address, the same TLS mode,
-the same context.
+A CancelRequest must travel like the session it belongs to, so both come through here: the same address, the same TLS
+mode, the same context.
 """
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
+import struct
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 from asyncpg_core.options import Address, ConnectOptions, TcpAddress, TlsOptions, UnixAddress
-from asyncpg_core.tls import context_of, server_hostname
-from pgproto.errors import ClientConfigurationError, ProtocolError
+from asyncpg_core.tls import ALPN, context_of, server_hostname
+from pgproto.errors import ClientConfigurationError, InterfaceError, ProtocolError, UnsupportedClientFeatureError
 from pgproto.messages.frontend import ssl_request
 
-# A host name may have many addresses; each that is tried gets what is left of the attempt's time.
+# Linux's struct ucred: process, user and group id.
+PEER_CREDENTIALS = struct.Struct("3i")
+# First bytes of the answers to SSLRequest that other servers give.
+STRANGERS = {
+    b"H": ": it seems to speak HTTP",
+    b"<": ": it seems to speak HTTP",
+    b"\x15": ": it seems to speak TLS without being asked, which sslnegotiation=direct is for",
+}
 
 
 class TlsRefused(ConnectionError):
@@ -73,55 +82,93 @@ async def open_socket(route: Route, options: ConnectOptions) -> socket.socket:
             await asyncio.get_running_loop().sock_connect(sock, route.sockaddr)
         except OSError as error:
             # asyncio and uvloop word this differently; say which address it was, keep the number.
-            text = error.strerror or str(error) or type(error).__name__
+            text = os.strerror(error.errno) if error.errno is not None else str(error) or type(error).__name__
             raise type(error)(error.errno, f"cannot connect to {route.address}: {text}") from error
+        if options.requirepeer is not None and isinstance(route.address, UnixAddress):
+            check_peer(sock, options.requirepeer)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-async def ask_for_tls(sock: socket.socket, address: Address) -> None:
-    """Send SSLRequest and read the one byte that answers it; TlsRefused for 'N'.
+def check_peer(sock: socket.socket, wanted: str) -> None:
+    """Refuse a server behind a unix socket that runs as another user than requirepeer names."""
+    import pwd  # not on Windows
+
+    uid = peer_user_id(sock)
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"user id {uid}"
+    if name != wanted:
+        raise InterfaceError(f"requirepeer asks for {wanted!r}, but the server runs as {name!r}")
+
+
+def peer_user_id(sock: socket.socket) -> int:
+    """Return the user id of the process at the other end of a unix socket."""
+    if hasattr(socket, "SO_PEERCRED"):
+        _, uid, _ = PEER_CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED,
+                                                            PEER_CREDENTIALS.size))
+        return int(uid)
+    if sys.platform == "darwin":
+        # struct xucred begins with its version and the user id; 76 is the size of the whole, 0 and 1 are SOL_LOCAL and
+        # LOCAL_PEERCRED of sys/un.h.
+        _, uid = struct.unpack_from("II", sock.getsockopt(0, 1, 76))
+        return int(uid)
+    raise UnsupportedClientFeatureError("requirepeer cannot be checked on this platform")
+
+
+async def ask_for_tls(sock: socket.socket, address: Address) -> bool:
+    """Send SSLRequest and return whether the server agrees.
 
     Nothing that comes before TLS is trusted or shown: the text of an error could be anybody's.
     """
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, ssl_request())
     answer = await loop.sock_recv(sock, 1)
-    if answer == b"N":
-        raise TlsRefused(f"the server at {address} rejected SSL upgrade")
     if answer == b"E":
         raise ConnectionError(f"the server at {address} answered the request for SSL with an error")
     if answer == b"":
         raise ConnectionError(f"the server at {address} closed the connection when it was asked for SSL")
-    if answer != b"S":
-        raise ProtocolError(f"the server at {address} answered the request for SSL with {answer!r}")
+    if answer not in (b"S", b"N"):
+        stranger = STRANGERS.get(answer, "")
+        raise ProtocolError(f"the server at {address} answered the request for SSL with {answer!r}{stranger}")
+    refuse_stuffed(sock, address)
+    return answer == b"S"
 
 
 def refuse_stuffed(sock: socket.socket, address: Address) -> None:
-    """Between 'S' and the handshake there must be nothing: somebody could have put it there."""
+    """Behind the answer there must be nothing: somebody could have put it there."""
     try:
-        waiting = sock.recv(1, socket.MSG_PEEK)
+        waiting = sock.recv(4, socket.MSG_PEEK)
     except (BlockingIOError, InterruptedError):
         return
+    if waiting.startswith(b"SH-"):
+        raise ProtocolError(f"the peer at {address} does not speak PostgreSQL's protocol: it seems to speak SSH")
     if waiting:
         raise ProtocolError(f"the server at {address} sent data in the clear behind its answer to the request for SSL")
 
 
-async def start_tls(sock: socket.socket, route: Route, tls: TlsOptions, protocol: asyncio.BaseProtocol) -> Any:
-    """Do the handshake on a connected socket and return the asyncio transport that `protocol` got."""
+async def demand_tls(sock: socket.socket, address: Address, tls: TlsOptions) -> None:
+    """Bring the socket to where the handshake begins; TlsRefused if the server does not do TLS."""
+    if tls.negotiation != "direct" and not await ask_for_tls(sock, address):
+        raise TlsRefused(f"the server at {address} rejected SSL upgrade")
+
+
+async def start_tls(sock: socket.socket, address: Address, tls: TlsOptions, protocol: asyncio.BaseProtocol) -> Any:
+    """Do the handshake and return the asyncio transport that `protocol` got; it owns the socket."""
     loop = asyncio.get_running_loop()
     context = await context_off_loop(tls)
-    if tls.negotiation == "direct":
-        if tls.context is not None:
-            context.set_alpn_protocols(["postgresql"])
-    else:
-        await ask_for_tls(sock, route.address)
-        refuse_stuffed(sock, route.address)
-    name = server_hostname(tls, route.address)
+    if tls.negotiation == "direct" and tls.context is not None:
+        context.set_alpn_protocols([ALPN])
+    name = server_hostname(tls, address)
     stream, _ = await loop.create_connection(
         lambda: protocol, sock=sock, ssl=context, server_hostname=name if name is not None else "")
+    if tls.negotiation == "direct" and stream.get_extra_info("ssl_object").selected_alpn_protocol() != ALPN:
+        # Without it the other end may be a server of another protocol that got mixed up with ours.
+        stream.abort()
+        raise ProtocolError(f"the server at {address} did not agree to the protocol {ALPN!r} in direct TLS (ALPN)")
     return stream
 
 
