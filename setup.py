@@ -38,10 +38,13 @@ else:
              "quick": ["-O0", "-g0"]}[flavour] + ["-fvisibility=hidden"]
 
 
+HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h")
+
+
 def extension(path: str) -> Extension:
     name = os.path.splitext(path)[0].replace(os.sep, ".")
     return Extension(name, [path], define_macros=macros, extra_compile_args=flags, include_dirs=[".", "pgproto"],
-                     depends=[header for header in ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h") if os.path.exists(header)])
+                     depends=[header for header in HEADERS if os.path.exists(header)])
 
 
 class BuildExtensions(build_ext):

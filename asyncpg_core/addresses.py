@@ -61,7 +61,7 @@ def resolve_addresses(host: HostArgument, port: PortArgument, sources: Sources) 
         raise ClientConfigurationError(f"could not match {len(hostaddrs)} hostaddr values to {len(names)} hosts")
     ports = _ports(_port_argument(port), hosts, sources)
     found: list[Named] = []
-    for name, hostaddr, number in zip(names, hostaddrs or ("",) * len(names), ports):
+    for name, hostaddr, number in zip(names, hostaddrs or ("",) * len(names), ports, strict=True):
         found.extend(_expand(name, hostaddr, number))
     return tuple(found)
 
@@ -158,7 +158,8 @@ def _ports(argument: tuple[str, ...], hosts: Hosts, sources: Sources) -> tuple[i
     given = sources.environment.get("port")
     fallback = (DEFAULT_PORT,) * count if given is None else _broadcast(
         tuple(given.value.split(",")), count, given.origin)
-    return tuple(_port(text, "next to the host") if text else port for text, port in zip(hosts.ports, fallback))
+    return tuple(_port(text, "next to the host") if text else port
+                 for text, port in zip(hosts.ports, fallback, strict=True))
 
 
 def _broadcast(texts: tuple[str, ...], count: int, origin: str) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ longer than its user wants; `result()` keeps it, because tasks call it before th
 The iteration slots are C functions put into the type below, so a result travels without a StopIteration object or a
 traceback where the interpreter allows it.
 """
-import asyncio
 import warnings
 
 cimport cython

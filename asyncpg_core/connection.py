@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncpg_core import coroutine_mark
@@ -37,8 +36,8 @@ CLOSE_SECONDS = 5.0
 class Connection(Generic[RecordT]):
     """A session with the server; made by `connect` or lent by a pool."""
 
-    __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params", "_top_transaction",
-                 "_lease", "_pool", "_server_version", "_is_raw", "__weakref__")
+    __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",
+                 "_top_transaction", "_lease", "_pool", "_server_version", "_is_raw", "__weakref__")
 
     def __init__(self, protocol: Protocol, transport: Any, loop: asyncio.AbstractEventLoop, addr: Any,
                  config: ClientOptions, params: ConnectOptions) -> None:
@@ -263,8 +262,8 @@ async def connect(
 ) -> Any:
     """Return a new connection.
 
-    `timeout` bounds all hosts and attempts together, `connect_timeout` each attempt, `command_timeout` is the default of
-    every call; all in seconds. `prepare` is always, never or auto. Any other keyword is libpq's and is honoured or
+    `timeout` bounds all hosts and attempts together, `connect_timeout` each attempt, `command_timeout` is the default
+    of every call; all in seconds. `prepare` is always, never or auto. Any other keyword is libpq's and is honoured or
     refused by name. Raises OSError when no server can be reached, PostgresError when it refuses the session,
     ClientConfigurationError for settings that make no sense.
 

@@ -50,7 +50,8 @@ def lost_error(
 ) -> BaseException:
     """Return what an operation is told whose connection is gone.
 
-    `safe_to_retry` is True if the server cannot have executed it. The server's last words end the text and are the cause.
+    `safe_to_retry` is True if the server cannot have executed it. The server's last words end the text and are the
+    cause.
     """
     if isinstance(error, ConnectionDoesNotExistError):
         text = str(error)

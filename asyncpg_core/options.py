@@ -164,7 +164,7 @@ class ConnectOptions:
 
     @property
     def endpoints(self) -> tuple[tuple[Address, Password], ...]:
-        return tuple(zip(self.addresses, self.passwords))
+        return tuple(zip(self.addresses, self.passwords, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@
         b = p.execute("insert into t values ($1)", 2)
     print(await a, await b)
 
-Outside a transaction the group is one implicit transaction: if a member fails, none has happened, and the others fail as
-PipelineAborted. The group is written when the block ends; awaiting a member inside the block, or calling the
+Outside a transaction the group is one implicit transaction: if a member fails, none has happened, and the others fail
+as PipelineAborted. The group is written when the block ends; awaiting a member inside the block, or calling the
 connection itself from there, ends the group and opens a new one.
 """
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Pipeline:
             undo.ends_group = False
             session.submit_member(undo)
         session.fail_group(group, PipelineAborted(
-            f"the statement was not executed, because an argument of another one of the same pipeline was refused: {error}"
+            "the statement was not executed, because an argument of another one of the same pipeline was refused: "
+            f"{error}"
         ), error)
 
     def flush(self) -> None:

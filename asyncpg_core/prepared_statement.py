@@ -40,8 +40,8 @@ class PreparedStatement:
 
     def _check(self, method: str) -> None:
         if self._connection._session is not self._session:
-            raise InterfaceError(f"cannot call PreparedStatement.{method}(): the underlying connection has been released "
-                                 "back to the pool")
+            raise InterfaceError(f"cannot call PreparedStatement.{method}(): the underlying connection has been "
+                                 "released back to the pool")
         if self._session.is_closed:
             raise InterfaceError(f"cannot call PreparedStatement.{method}(): the underlying connection is closed")
 
@@ -66,7 +66,7 @@ class PreparedStatement:
         """Return the columns of the result, () for a statement without rows."""
         self._check("get_attributes")
         return tuple(Attribute(column.name, type_of(codec))
-                     for column, codec in zip(self._statement.columns, self._statement.column_codecs))
+                     for column, codec in zip(self._statement.columns, self._statement.column_codecs, strict=True))
 
     def fetch(self, *args: Any, timeout: float | None = None) -> Awaitable[list[Any]]:
         """Return the rows as a list of records."""

@@ -13,7 +13,7 @@ cimport cython
 from cpython.time cimport monotonic
 
 from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Prepare, Script
-from pgproto.operations.operation cimport Group, READY, SETTLED, SyncPoint
+from pgproto.operations.operation cimport Group, SETTLED, SyncPoint
 from pgproto.operations.simple cimport SimpleQuery
 from pgproto.row_sinks cimport Records, RowSink
 from pgproto.statement cimport Statement
@@ -729,7 +729,7 @@ cdef class Session(Endpoint):
         """Write the reset in front of the borrower's first operation, under one Sync, if that is possible."""
         if self.reset.is_written:
             return True
-        if type(call.op) is SimpleQuery or call.op.closes_gate or call.op.group is not None or type(call.op) is not Execute:
+        if type(call.op) is not Execute or call.op.closes_gate or call.op.group is not None:
             return False
         self.reset.ends_group = False
         self.write_unattended(self.reset)

@@ -17,7 +17,8 @@ cdef object numbers = itertools.count(1)
 cdef str process_mark = secrets.token_hex(8)
 
 # A statement is plain if it starts with one of these and mentions none of those (DESIGN: what cannot change a session).
-cdef object plain_start = re.compile(r"\s*(?:select|values|table|insert|update|delete|merge|with)\b", re.IGNORECASE).match
+cdef object plain_start = re.compile(r"\s*(?:select|values|table|insert|update|delete|merge|with)\b",
+                                     re.IGNORECASE).match
 cdef object not_plain = re.compile(r"set_config|setseed|advisory|temp|dblink|\binto\b(?=\s+(?:temp|unlogged))",
                                    re.IGNORECASE).search
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: run the workloads on all drivers and both loops, print the table, write every round as JSON."""
+"""`python -m benchmarks`: run the workloads on all drivers and both loops, print a table, write the rounds as JSON."""
 from __future__ import annotations
 
 import argparse
@@ -21,8 +21,8 @@ from benchmarks.workloads import DROP_SCHEMA, WORKLOADS, Workload, create_schema
 
 N_ROUNDS = 15
 N_ROUNDS_QUICK = 6
-# Two processes of the same code can differ by a factor of two for as long as they live (README.md says why), so no ratio
-# rests on one pair of them.
+# Two processes of the same code can differ by a factor of two for as long as they live (README.md says why), so no
+# ratio rests on one pair of them.
 N_PASSES = 5
 N_PASSES_QUICK = 3
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -60,7 +60,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few and short rounds: a look, not a result")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--tcp", action="store_true", help="connect over loopback TCP (default: Unix socket)")
-    where.add_argument("--dsn", help=f"a running server's URI (its schema {create_schema(1)[1].split()[-1]} is replaced)")
+    where.add_argument(
+        "--dsn", help=f"a running server's URI (its schema {create_schema(1)[1].split()[-1]} is replaced)")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds a worker may take for one answer")
     parser.add_argument("--json", type=Path, help="where to write all rounds (default: a new file in results/)")
     chosen = parser.parse_args(arguments)
@@ -116,7 +117,8 @@ def main(arguments: Sequence[str]) -> int:
             host, port, user, database, stop = start_server(chosen.tcp)
             stack.callback(stop)
             uri = server_uri(host, port, user, database)
-        crew = Crew([Seat(driver, loop, uri, chosen.timeout) for loop in chosen.loops for driver in chosen.drivers], tell)
+        seats = [Seat(driver, loop, uri, chosen.timeout) for loop in chosen.loops for driver in chosen.drivers]
+        crew = Crew(seats, tell)
         stack.callback(crew.end)
         try:
             facts.update(crew.any_answer(do="server_version"))

@@ -1,4 +1,4 @@
-"""The parent's side of the workers: start them, ask with a bound on the answer, replace the lost, interleave the rounds."""
+"""The parent's side of the workers: start them, ask with a bound, replace the lost, interleave the rounds."""
 from __future__ import annotations
 
 import contextlib
@@ -29,7 +29,7 @@ class WorkerLost(Exception):
 
 
 class WorkerProcess:
-    """One running worker. Every answer is waited for at most `timeout_seconds`; a worker that fails is ended by its pid."""
+    """One running worker. An answer may take `timeout_seconds`; a worker that fails is ended by its pid."""
 
     def __init__(self, command: Sequence[str], timeout_seconds: float) -> None:
         self.timeout_seconds = timeout_seconds

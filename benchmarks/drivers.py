@@ -1,8 +1,8 @@
 """The drivers under comparison, each behind the same few verbs.
 
-The verbs hand out the driver's own bound methods where they can, so that no layer of ours is timed with it. Alike for all:
-autocommit, results taken whole into Python objects, one row type per driver (its default), statements prepared by the
-driver's own cache, no option of the driver turned off. asyncpg_core is asyncpg's adapter on another module.
+The verbs hand out the driver's own bound methods where they can, so that no layer of ours is timed with it. Alike for
+all: autocommit, results taken whole into Python objects, one row type per driver (its default), statements prepared by
+the driver's own cache, no option of the driver turned off. asyncpg_core is asyncpg's adapter on another module.
 """
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From rounds to figures: medians, per-round ratios against the baseline, their quartiles, and the table. Pure.
 
-A ratio compares two drivers on the same loop in the same round, so moments apart: most of what the neighbours of a shared
-machine do to the one they do to the other. Above 1 the driver needs less than the baseline.
+A ratio compares two drivers on the same loop in the same round, so moments apart: most of what the neighbours of a
+shared machine do to the one they do to the other. Above 1 the driver needs less than the baseline.
 """
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What one measured stretch costs this process: wall time, CPU time and user-mode instructions.
 
-Runs inside the worker, around the measured part alone. The counter is perf_event_open(2) through ctypes; where the kernel,
-the machine or the platform refuses it, the reason is kept and instructions are None: nothing is estimated in its place.
+Runs inside the worker, around the measured part alone. The counter is perf_event_open(2) through ctypes; where the
+kernel, the machine or the platform refuses it, the reason is kept and instructions are None: nothing is estimated in
+its place.
 """
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ IOCTL_RESET = 0x2403
 
 
 def usage() -> tuple[int, int, int] | None:
-    """Return this process's minor faults, voluntary and involuntary switches so far; None on Windows, which has none."""
+    """Return this process's minor faults, voluntary and involuntary switches so far; None on Windows, that has none."""
     if resource is None:
         return None
     now = resource.getrusage(resource.RUSAGE_SELF)

@@ -99,7 +99,8 @@ def check_perf(event: Sequence[str], directory: Path) -> None:
 
 
 def report(directory: Path, sort: str) -> list[Share]:
-    done = subprocess.run(["perf", "report", "-q", "--stdio", "--fields", f"overhead,{sort}", "-i", str(directory / "perf.data")],
+    done = subprocess.run(["perf", "report", "-q", "--stdio", "--fields", f"overhead,{sort}",
+                           "-i", str(directory / "perf.data")],
                           check=True, capture_output=True, text=True, timeout=PERF_SECONDS)
     return read_shares(done.stdout)
 
@@ -164,8 +165,9 @@ def main(arguments: Sequence[str]) -> int:
         seat = Seat(chosen.driver, chosen.loop, uri, 120.0)
         stack.callback(seat.end)
         try:
-            n_wide = (chosen.ops or WORKLOADS["rows_to_records"].n_ops) if chosen.workload == "rows_to_records" else 1000
-            seat.ask(do="script", statements=create_schema(max(n_wide, WORKLOADS["rows_to_records"].n_ops_warm_up)))
+            rows = WORKLOADS["rows_to_records"]
+            n_wide = (chosen.ops or rows.n_ops) if chosen.workload == "rows_to_records" else 1000
+            seat.ask(do="script", statements=create_schema(max(n_wide, rows.n_ops_warm_up)))
             lines = profile(seat, chosen)
             seat.ask(do="close")
             seat.ask(do="script", statements=DROP_SCHEMA)

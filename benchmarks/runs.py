@@ -1,8 +1,8 @@
 """How each workload runs, once for all drivers.
 
 A run is an asynchronous context manager. Entering it connects and checks answers by value and by type, so that a driver
-that answers wrongly is not timed; it gives a Run, of which `measured` alone is timed. Every result is dropped as soon as
-the next one is asked for, and inside the measured part.
+that answers wrongly is not timed; it gives a Run, of which `measured` alone is timed. Every result is dropped as soon
+as the next one is asked for, and inside the measured part.
 """
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def expect(what: str, rows: Iterable[Sequence[object]], expected: Sequence[Row])
 
 
 async def share_out(n_tasks: int, n_ops: int, one_task: Callable[[int, range], Awaitable[None]]) -> None:
-    """Run `one_task(number, operations)` in tasks that start together, each with its own equal share of the operations."""
+    """Run `one_task(number, operations)` in tasks that start together, each with an equal share of the operations."""
     share = n_ops // n_tasks
     await asyncio.gather(*[one_task(n, range(n * share, (n + 1) * share)) for n in range(n_tasks)])
 

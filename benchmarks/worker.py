@@ -3,9 +3,9 @@
     python -m benchmarks.worker DRIVER LOOP URI
 
 It says hello (or why it cannot work), then answers `{"do": "open", "workload": ...}`, `{"do": "round", "n_ops": ...}`,
-`{"do": "close"}`, `{"do": "script", "statements": [...]}` and `{"do": "server_version"}` with the result or `{"error": ...}`,
-until stdin ends. Orders are read between runs of the loop, never during one, so nothing but the driver is timed. What a
-driver prints goes to stderr: the answers have a descriptor of their own.
+`{"do": "close"}`, `{"do": "script", "statements": [...]}` and `{"do": "server_version"}` with the result or `{"error":
+...}`, until stdin ends. Orders are read between runs of the loop, never during one, so nothing but the driver is timed.
+What a driver prints goes to stderr: the answers have a descriptor of their own.
 """
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def serve(driver_name: str, loop_name: str, uri: str) -> None:
         meter = Meter()
         worker = Worker(open_driver(driver_name, uri), meter)
         hello = {"version": worker.driver.version(), "loop_version": loop_version, "no_instructions": meter.refusal}
-    except Exception as exc:  # noqa: BLE001
+    except Exception as exc:
         # A driver under development may fail in any way; the comparison goes on without it.
         answer({"error": f"{type(exc).__name__}: {exc}"})
         return
@@ -107,7 +107,7 @@ def serve(driver_name: str, loop_name: str, uri: str) -> None:
         order = json.loads(line)
         try:
             answer(loop.run_until_complete(getattr(worker, f"do_{order['do']}")(order)))
-        except Exception as exc:  # noqa: BLE001
+        except Exception as exc:
             # Whatever it is, it is a result of the benchmark: it is reported with the driver's name.
             answer({"error": f"{type(exc).__name__}: {exc}"})
 

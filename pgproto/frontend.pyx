@@ -366,7 +366,6 @@ cdef class Frontend:
         return self.is_ready or (op is not None and op.state == SESSION)
 
     cdef int on_error(self, Operation op, Slice body) except -1:
-        cdef Operation failed
         # Whatever its severity says, an ErrorResponse is an error: the server skips to the Sync behind it.
         error = PostgresError.new(read_error_fields(body))
         severity = error.severity_en or error.severity

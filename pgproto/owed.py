@@ -12,8 +12,8 @@ the connection ends. Everything that a pipeline does follows from this and the r
     and so does the frontend: the debts up to the Sync of the same group are struck out, the operations that held them
     fail as PipelineAborted when its ReadyForQuery comes, and if that Sync has not been written yet it is written at
     once. What a COMMIT inside the group has made durable stays successful. An ErrorResponse in place of the
-    ReadyForQuery itself (a deferred constraint) fails the whole group. FATAL and PANIC, and any error before the session
-    is ready, are followed by no ReadyForQuery: the connection is closed.
+    ReadyForQuery itself (a deferred constraint) fails the whole group. FATAL and PANIC, and any error before the
+    session is ready, are followed by no ReadyForQuery: the connection is closed.
 
 (c) An ErrorResponse when nothing is owed is the session's farewell. It is kept as the cause of the lost connection that
     follows. Severity ERROR there is a ProtocolError: nobody asked.
@@ -21,8 +21,8 @@ the connection ends. Everything that a pipeline does follows from this and the r
 (d) Any other pair is a ProtocolError and the connection is dead. It is never resynchronised.
 
 COPY. An operation whose SQL contains the word `copy` closes the write gate when it is written, because what is behind
-it would be read as copy data or end the copy. In the extended protocol it ends with Flush, and its Sync is written after
-CopyDone, CopyFail or ErrorResponse, exactly once. A simple Query has its Sync built in. CopyInResponse or
+it would be read as copy data or end the copy. In the extended protocol it ends with Flush, and its Sync is written
+after CopyDone, CopyFail or ErrorResponse, exactly once. A simple Query has its Sync built in. CopyInResponse or
 CopyBothResponse for an operation that did not close the gate is a ProtocolError.
 
 https://www.postgresql.org/docs/current/protocol-flow.html

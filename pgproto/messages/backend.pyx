@@ -7,10 +7,10 @@ never fail the query it belongs to.
 https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int32_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t
 
 from pgproto.wire cimport (
-    need, take_byte, take_cstring, take_end, take_int16, take_int32, take_slice, take_uint16, take_uint32)
+    need, take_byte, take_cstring, take_end, take_int16, take_int32, take_uint16, take_uint32)
 from pgproto.errors import MalformedBody
 
 
@@ -54,11 +54,11 @@ cdef tuple read_row_description(Slice body):
 
     https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-ROWDESCRIPTION
     """
-    cdef Py_ssize_t n = take_uint16(&body), i
+    cdef Py_ssize_t n = take_uint16(&body)
     cdef list columns = []
     # A column is a zero byte and 18 more at the least.
     need(&body, n * 19)
-    for i in range(n):
+    for _ in range(n):
         name = text_of(take_cstring(&body))
         need(&body, 18)
         table_oid = take_uint32(&body)
@@ -76,10 +76,10 @@ cdef tuple read_row_description(Slice body):
 
 cdef tuple read_parameter_description(Slice body):
     """Return the OIDs of a ParameterDescription."""
-    cdef Py_ssize_t n = take_uint16(&body), i
+    cdef Py_ssize_t n = take_uint16(&body)
     cdef list oids = []
     need(&body, n * 4)
-    for i in range(n):
+    for _ in range(n):
         oids.append(take_uint32(&body))
     take_end(&body)
     return tuple(oids)
@@ -118,10 +118,10 @@ cdef str read_command_tag(Slice body):
 cdef tuple read_copy_response(Slice body):
     """Return (overall format, formats by column)."""
     cdef int overall = take_byte(&body)
-    cdef Py_ssize_t n = take_uint16(&body), i
+    cdef Py_ssize_t n = take_uint16(&body)
     cdef list formats = []
     need(&body, n * 2)
-    for i in range(n):
+    for _ in range(n):
         formats.append(take_int16(&body))
     take_end(&body)
     return overall, tuple(formats)
@@ -131,10 +131,9 @@ cdef tuple read_negotiate_protocol_version(Slice body):
     """Return (newest minor version that the server speaks, names of the options it did not know)."""
     cdef int32_t version = take_int32(&body)
     cdef int32_t n = take_int32(&body)
-    cdef int32_t i
     cdef list unknown = []
     need(&body, <Py_ssize_t>n)
-    for i in range(n):
+    for _ in range(n):
         unknown.append(text_of(take_cstring(&body)))
     take_end(&body)
     return version, tuple(unknown)

@@ -3,7 +3,6 @@
 https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memchr
 
 from pgproto.limits cimport (
     ARGUMENTS_MAX, MESSAGE_SENT_AUTH_MAX, MESSAGE_SENT_LONG_MAX, MESSAGE_SENT_MAX, NAME_MAX, STARTUP_PACKET_MAX)
@@ -25,7 +24,8 @@ cdef bytes wire_name(str name):
     """
     cdef bytes encoded = name.encode()
     if PyBytes_GET_SIZE(encoded) > NAME_MAX:
-        raise InterfaceError(f"the name of a statement or portal can have {NAME_MAX} bytes, {name!r} has {len(encoded)}")
+        raise InterfaceError(
+            f"the name of a statement or portal can have {NAME_MAX} bytes, {name!r} has {len(encoded)}")
     if b"\0" in encoded:
         raise InterfaceError(f"a zero byte cannot be part of the name of a statement or portal: {name!r}")
     return encoded

@@ -1,8 +1,8 @@
 """CopyIn and CopyOut: COPY FROM STDIN and COPY TO STDOUT by a simple Query.
 
-CopyIn is READY when the server wants data: `put_data`, then `put_done`, or `put_fail` when the source failed. An error of
-the server in between settles it as any error does. CopyOut is READY when `high_water` bytes wait to be taken, and again
-with what is left; what comes behind waits in the receive buffer, so a slow sink slows the server down.
+CopyIn is READY when the server wants data: `put_data`, then `put_done`, or `put_fail` when the source failed. An error
+of the server in between settles it as any error does. CopyOut is READY when `high_water` bytes wait to be taken, and
+again with what is left; what comes behind waits in the receive buffer, so a slow sink slows the server down.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
 """

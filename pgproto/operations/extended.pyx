@@ -1,9 +1,9 @@
 """The operations of the extended query protocol.
 
-Each has its own Sync unless `ends_group` is False. `Execute` comes in two forms: of a statement that the server knows by
-name, [BIND EXECUTE SYNC], and with its Parse, [PARSE BIND DESCRIBE_ROWS EXECUTE SYNC], for the unnamed statement, which
-never survives its Sync. An operation whose SQL mentions COPY ends with Flush, because a Sync behind a COPY would be read
-as part of it; its Sync is written when the command is answered.
+Each has its own Sync unless `ends_group` is False. `Execute` comes in two forms: of a statement that the server knows
+by name, [BIND EXECUTE SYNC], and with its Parse, [PARSE BIND DESCRIBE_ROWS EXECUTE SYNC], for the unnamed statement,
+which never survives its Sync. An operation whose SQL mentions COPY ends with Flush, because a Sync behind a COPY would
+be read as part of it; its Sync is written when the command is answered.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
 """
@@ -160,8 +160,8 @@ cdef class ExecuteMany(Operation):
     """Execute one statement for each element of an iterable, under one Sync, encoded chunk by chunk.
 
     The first chunk is put by `send`; while `is_open`, `put_more` puts the next one. When an element is bad after bytes
-    were put, the group ends with ROLLBACK and Sync outside a transaction, with Sync inside one: a Sync alone would commit
-    what the server has executed.
+    were put, the group ends with ROLLBACK and Sync outside a transaction, with Sync inside one: a Sync alone would
+    commit what the server has executed.
     """
 
     def __cinit__(self, Statement statement not None, elements, RowSink sink=None, *, bint with_parse=False,
@@ -336,7 +336,8 @@ cdef class FetchPortal(Operation):
 cdef class Stream(Operation):
     """Execute with a row limit and Flush, again and again: READY with every batch, Sync at the end.
 
-    It has the connection for itself from its first byte to its Sync. `go_on` asks for the next batch, `finish` for none.
+    It has the connection for itself from its first byte to its Sync. `go_on` asks for the next batch, `finish` for
+    none.
     """
 
     def __cinit__(self, Statement statement not None, arguments, RowSink sink not None, *, int batch,

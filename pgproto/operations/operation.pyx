@@ -1,8 +1,8 @@
 """What all operations share: the list of debts, the prelude and the Sync at the end.
 
 An operation puts its messages and owes their replies in the same order; owed.py tells which message pays which debt.
-The prelude is a list of statements without rows (BEGIN, SAVEPOINT) that travel in front of the operation inside the same
-Sync group: the server skips the operation if one of them fails, so the two are one unit.
+The prelude is a list of statements without rows (BEGIN, SAVEPOINT) that travel in front of the operation inside the
+same Sync group: the server skips the operation if one of them fails, so the two are one unit.
 """
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
