@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncpg_core.types import Attribute, Type
 from pgproto.codecs.codec import Codec
@@ -11,7 +11,10 @@ from pgproto.errors import InterfaceError
 from pgproto.statement import Statement
 
 if TYPE_CHECKING:
+    from asyncpg_core.call import Call
     from asyncpg_core.connection import Connection
+
+T = TypeVar("T")
 
 
 def type_of(codec: Codec) -> Type:
@@ -109,7 +112,7 @@ class PreparedStatement:
         finally:
             await transaction.rollback()
 
-    def _watched(self, call: Any) -> Any:
+    def _watched(self, call: Call[T]) -> Call[T]:
         """Let the call leave its tag here when it is done."""
         call.leave_tag_with(self)
         return call

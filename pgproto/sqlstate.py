@@ -4,6 +4,8 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 # ruff: noqa
 # One line per class: this is a table.
+from __future__ import annotations
+
 from pgproto.error_base import PostgresError, PostgresLogMessage
 
 
@@ -23,7 +25,7 @@ class SQLStatementNotYetCompleteError(PostgresError): sqlstate = "03000"
 
 class PostgresConnectionError(PostgresError): sqlstate = "08000"
 class ClientCannotConnectError(PostgresConnectionError): sqlstate = "08001"
-class ConnectionDoesNotExistError(PostgresConnectionError): sqlstate = "08003"
+class ConnectionDoesNotExistError(PostgresConnectionError): sqlstate = "08003"; safe_to_retry: bool = False; sqlstate_of_cause: str | None = None
 class ConnectionRejectionError(PostgresConnectionError): sqlstate = "08004"
 class ConnectionFailureError(PostgresConnectionError): sqlstate = "08006"
 class TransactionResolutionUnknownError(PostgresConnectionError): sqlstate = "08007"

@@ -15,9 +15,15 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 # ruff: noqa
 # One line per class: this is a table.
+from __future__ import annotations
+
 from pgproto.error_base import PostgresError, PostgresLogMessage
 
 '''
+
+
+# Facts that the client adds: a lost connection says whether the server can have executed what was pending.
+FACTS = {"ConnectionDoesNotExistError": "; safe_to_retry: bool = False; sqlstate_of_cause: str | None = None"}
 
 
 def read_table(text: str) -> list[tuple[str, str]]:
@@ -47,7 +53,7 @@ def generate(text: str) -> str:
         if code[:2] != previous:
             out.append("\n")
         previous = code[:2]
-        out.append(f'class {name}({parent_of(code, names)}): sqlstate = "{code}"\n')
+        out.append(f'class {name}({parent_of(code, names)}): sqlstate = "{code}"{FACTS.get(name, "")}\n')
     out.append("\n\n__all__ = [\n")
     out += [f'    "{name}",\n' for name in sorted(names.values())]
     out.append("]\n")

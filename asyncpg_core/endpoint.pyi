@@ -1,0 +1,9 @@
+"""The seam between a session, its calls and its transport: virtual methods, no state but the loop."""
+from asyncio import AbstractEventLoop
+
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Endpoint:
+    @property
+    def loop(self) -> AbstractEventLoop: ...
