@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from asyncpg_core import coroutine_mark
 from asyncpg_core.connect import find_session
+from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
 from asyncpg_core.pipeline import Pipeline
@@ -28,7 +29,6 @@ from pgproto.statement import Statement
 if TYPE_CHECKING:
     from asyncpg_core.session import Session
 
-RecordT = TypeVar("RecordT", bound=Record, covariant=True)
 # close() waits this long for the server to hang up when no timeout was given.
 CLOSE_SECONDS = 5.0
 
@@ -125,17 +125,23 @@ class Connection(Generic[RecordT]):
         return self._calls.fetchmany(query, args, timeout, record_class)
 
     def prepare(self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: Any = None
-                ) -> Awaitable[PreparedStatement]:
+                ) -> Awaitable[PreparedStatement[RecordT]]:
         """Return a PreparedStatement; without `name` it gets one that is unique, or none in prepare mode `never`."""
         session = self._session
         if name is None:
             name = "" if session.statements.mode == "never" else new_name()
 
-        def make(op: Any) -> PreparedStatement:
+        def make(op: Any) -> PreparedStatement[Any]:
             statement = Statement(op.sql, op.name, op.parameter_oids, op.columns, session.registry)
             return PreparedStatement(self, statement, record_class)
 
         return session.calls.prepare(query, name, timeout, make)
+
+    def cursor(self, query: str, *args: Any, prefetch: int | None = None, timeout: float | None = None,
+               record_class: Any = None) -> CursorFactory[RecordT]:
+        """Return a cursor for `async for`, or to be awaited; it lives inside a transaction. See CursorFactory."""
+        self._check_open()
+        return CursorFactory(self, query, None, args, prefetch, timeout, record_class)
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
                     ) -> Transaction:

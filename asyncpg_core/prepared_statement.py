@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.types import Attribute, Type
 from pgproto.codecs.codec import Codec
 from pgproto.errors import InterfaceError
@@ -22,7 +23,7 @@ def type_of(codec: Codec) -> Type:
     return Type(codec.oid, codec.name, codec.kind, codec.schema)
 
 
-class PreparedStatement:
+class PreparedStatement(Generic[RecordT]):
     """A prepared statement; made by `Connection.prepare`. The server forgets it when nobody refers to it any more."""
 
     def __init__(self, connection: Connection[Any], statement: Statement, record_class: Any) -> None:
@@ -71,13 +72,13 @@ class PreparedStatement:
         return tuple(Attribute(column.name, type_of(codec))
                      for column, codec in zip(self._statement.columns, self._statement.column_codecs, strict=True))
 
-    def fetch(self, *args: Any, timeout: float | None = None) -> Awaitable[list[Any]]:
+    def fetch(self, *args: Any, timeout: float | None = None) -> Awaitable[list[RecordT]]:
         """Return the rows as a list of records."""
         self._check("fetch")
         return self._watched(self._session.calls.fetch(
             self._statement.sql, args, timeout, self._record_class, self._statement))
 
-    def fetchrow(self, *args: Any, timeout: float | None = None) -> Awaitable[Any]:
+    def fetchrow(self, *args: Any, timeout: float | None = None) -> Awaitable[RecordT | None]:
         """Return the first row, None if there is none."""
         self._check("fetchrow")
         return self._watched(self._session.calls.fetchrow(
@@ -88,7 +89,7 @@ class PreparedStatement:
         self._check("fetchval")
         return self._watched(self._session.calls.fetchval(self._statement.sql, args, column, timeout, self._statement))
 
-    def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[list[Any]]:
+    def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[list[RecordT]]:
         """Execute for each element of `args` and return the rows of all."""
         self._check("fetchmany")
         return self._session.calls.fetchmany(
@@ -98,6 +99,11 @@ class PreparedStatement:
         """Execute for each element of `args`, under one Sync."""
         self._check("executemany")
         return self._session.calls.executemany(self._statement.sql, args, timeout, statement=self._statement)
+
+    def cursor(self, *args: Any, prefetch: int | None = None, timeout: float | None = None) -> CursorFactory[RecordT]:
+        """Return a cursor for `async for`, or to be awaited; it lives inside a transaction."""
+        self._check("cursor")
+        return CursorFactory(self._connection, self._statement.sql, self, args, prefetch, timeout, self._record_class)
 
     async def explain(self, *args: Any, analyze: bool = False) -> Any:
         """Return the plan as Python objects; with `analyze` the statement is executed and rolled back."""

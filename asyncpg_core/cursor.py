@@ -1,0 +1,224 @@
+"""Cursors: the rows of a query a few at a time, inside a transaction.
+
+A cursor is a portal of the server. Its first fetch binds it, with whatever the transaction still owes in front, so a
+cursor costs no round trip of its own; later fetches go on where the last one ended, with anything in between. A portal
+goes forward only and is gone when its transaction ends; one that has given its last row is closed at once.
+"""
+from __future__ import annotations
+
+import operator
+from collections import deque
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from asyncpg_core.statement_cache import new_name
+from pgproto.errors import InterfaceError, NoActiveSQLTransactionError
+from pgproto.operations.extended import Close, FetchPortal
+from pgproto.record import Record
+from pgproto.row_sinks import RawRows, Records, RowSink
+
+if TYPE_CHECKING:
+    from asyncpg_core.connection import Connection
+    from asyncpg_core.prepared_statement import PreparedStatement
+    from pgproto.statement import Statement
+
+RecordT = TypeVar("RecordT", bound=Record, covariant=True)
+DEFAULT_PREFETCH = 50
+# The protocol counts rows in 32 bits.
+ROWS_MAX = 0x7FFFFFFF
+
+
+def row_count(n: int) -> int:
+    """Return how many rows to ask for; InterfaceError unless it is positive."""
+    n = operator.index(n)
+    if n <= 0:
+        raise InterfaceError(f"n must be greater than zero, {n} was passed")
+    return min(n, ROWS_MAX)
+
+
+class CursorFactory(Generic[RecordT]):
+    """What `cursor()` returns: iterate it with `async for`, or await it for a Cursor."""
+
+    __slots__ = ("_args", "_connection", "_prefetch", "_prepared", "_query", "_record_class", "_timeout")
+
+    def __init__(
+        self, connection: Connection[Any], query: str, prepared: PreparedStatement[Any] | None, args: tuple[Any, ...],
+        prefetch: int | None, timeout: float | None, record_class: Any,
+    ) -> None:
+        self._connection = connection
+        self._query = query
+        self._prepared = prepared
+        self._args = args
+        self._prefetch = prefetch
+        self._timeout = timeout
+        self._record_class = record_class
+
+    def __aiter__(self) -> CursorIterator[RecordT]:
+        prefetch = DEFAULT_PREFETCH if self._prefetch is None else operator.index(self._prefetch)
+        if prefetch <= 0:
+            raise InterfaceError(f"prefetch argument must be greater than zero, {prefetch} was passed")
+        return CursorIterator(self._new_portal(), min(prefetch, ROWS_MAX), self._timeout)
+
+    def __await__(self) -> Generator[Any, Any, Cursor[RecordT]]:
+        return self._open().__await__()
+
+    async def _open(self) -> Cursor[RecordT]:
+        if self._prefetch is not None:
+            raise InterfaceError("prefetch argument can only be specified for iterable cursor")
+        portal = self._new_portal()
+        await portal.prepare(self._timeout)
+        return Cursor(portal)
+
+    def _new_portal(self) -> Portal:
+        return Portal(self._connection, self._query, self._prepared, self._args, self._record_class)
+
+
+class Portal:
+    """The server's side of a cursor, bound by its first use."""
+
+    __slots__ = (
+        "_args", "_connection", "_name", "_prepared", "_record_class", "_session", "_statement", "is_exhausted",
+        "query",
+    )
+
+    def __init__(
+        self, connection: Connection[Any], query: str, prepared: PreparedStatement[Any] | None, args: tuple[Any, ...],
+        record_class: Any,
+    ) -> None:
+        self._connection = connection
+        self._session = connection._session
+        self._prepared = prepared
+        self._args = args
+        self._record_class = record_class
+        self._name: str | None = None
+        self._statement: Statement | None = None
+        self.query = query
+        self.is_exhausted = False
+
+    def check(self, call: str) -> None:
+        """Refuse a use after the connection's or the transaction's end."""
+        if self._connection._session is not self._session:
+            raise InterfaceError(f"cannot call {call}(): the underlying connection has been released back to the pool")
+        if self._session.is_closed:
+            raise InterfaceError(f"cannot call {call}(): the underlying connection is closed")
+        if not self._connection.is_in_transaction():
+            raise NoActiveSQLTransactionError(
+                "cursor cannot be created outside of a transaction" if self._name is None else
+                "cursor cannot be used outside of a transaction: it ended with the one that it was created in")
+
+    async def prepare(self, timeout: float | None) -> PreparedStatement[Any]:
+        """Return the cursor's statement, prepared if it is not yet."""
+        self.check("Connection.cursor")
+        if self._prepared is None:
+            self._prepared = await self._connection.prepare(self.query, timeout=timeout)
+        return self._prepared
+
+    async def fetch(self, n: int, timeout: float | None) -> list[Any]:
+        """Return the next `n` rows, fewer only at the end."""
+        return await self._run(n, timeout, Records(self._record_class or self._session.calls.record_class))
+
+    async def _run(self, n: int, timeout: float | None, sink: RowSink) -> list[Any]:
+        statement = (await self.prepare(timeout))._statement
+        if self._name is not None:
+            op = FetchPortal(self._statement or statement, self._name, sink, row_limit=n)
+            return self._end(await self._session.calls.run("fetch", op, timeout))
+        # A binding that fails may have left a portal behind, so each has its own name. Who fetches at the same time
+        # finds the portal bound, because operations are executed in the order in which they started.
+        self._name = name = new_name()
+        op = FetchPortal(statement, name, sink, row_limit=n, arguments=self._args, with_parse=not statement.name)
+        try:
+            rows = self._end(await self._session.calls.run("fetch", op, timeout))
+        except BaseException:
+            self._name = None
+            raise
+        # What was parsed together with its execution may have been described anew.
+        self._statement = op.statement
+        return rows
+
+    def _end(self, op: FetchPortal) -> list[Any]:
+        if not op.is_suspended:
+            self._exhaust()
+        return op.take_rows()
+
+    def _exhaust(self) -> None:
+        """There are no more rows: let the server forget the portal; nobody waits for that."""
+        self.is_exhausted = True
+        if self._name is not None and not self._session.is_closed:
+            call = self._session.calls.run("close", Close(self._name, is_portal=True), float("inf"))
+            # If it fails the connection is lost, and the next call says so.
+            call.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def forward(self, n: int, timeout: float | None) -> int:
+        """Skip up to `n` rows and return how many there were."""
+        skipped = 0
+        if self._name is None:
+            # MOVE needs a portal, and what binds a portal executes it: one row comes and is dropped.
+            skipped = len(await self._run(1, timeout, RawRows()))
+        if self.is_exhausted or skipped == n:
+            return skipped
+        self.check("Cursor.forward")
+        tag = await self._session.calls.execute(f'MOVE FORWARD {n - skipped} "{self._name}"', (), timeout)
+        n_moved = int(tag.rpartition(" ")[2])
+        if n_moved < n - skipped:
+            self._exhaust()
+        return skipped + n_moved
+
+
+class CursorIterator(Generic[RecordT]):
+    """The rows of a query for `async for`, fetched `prefetch` at a time."""
+
+    __slots__ = ("_portal", "_prefetch", "_rows", "_timeout")
+
+    def __init__(self, portal: Portal, prefetch: int, timeout: float | None) -> None:
+        self._portal = portal
+        self._prefetch = prefetch
+        self._timeout = timeout
+        self._rows: deque[RecordT] = deque()
+
+    def __repr__(self) -> str:
+        return portrait(self, self._portal)
+
+    def __aiter__(self) -> CursorIterator[RecordT]:
+        return self
+
+    async def __anext__(self) -> RecordT:
+        if not self._rows:
+            if not self._portal.is_exhausted:
+                self._rows.extend(await self._portal.fetch(self._prefetch, self._timeout))
+            if not self._rows:
+                raise StopAsyncIteration
+        return self._rows.popleft()
+
+
+class Cursor(Generic[RecordT]):
+    """A cursor to fetch from and to move by hand. Once there are no more rows, it says so without asking the server."""
+
+    __slots__ = ("_portal",)
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    def __repr__(self) -> str:
+        return portrait(self, self._portal)
+
+    async def fetch(self, n: int, *, timeout: float | None = None) -> list[RecordT]:
+        """Return the next `n` rows as a list of records, fewer at the end."""
+        n = row_count(n)
+        self._portal.check("Cursor.fetch")
+        return [] if self._portal.is_exhausted else await self._portal.fetch(n, timeout)
+
+    async def fetchrow(self, *, timeout: float | None = None) -> RecordT | None:
+        """Return the next row, None at the end."""
+        rows = await self.fetch(1, timeout=timeout)
+        return rows[0] if rows else None
+
+    async def forward(self, n: int, *, timeout: float | None = None) -> int:
+        """Skip the next `n` rows; return how many there were."""
+        n = row_count(n)
+        self._portal.check("Cursor.forward")
+        return 0 if self._portal.is_exhausted else await self._portal.forward(n, timeout)
+
+
+def portrait(cursor: Cursor[Any] | CursorIterator[Any], portal: Portal) -> str:
+    state = "exhausted " if portal.is_exhausted else ""
+    return f'<asyncpg_core.{type(cursor).__name__} "{portal.query[:30]}" {state}{id(cursor):#x}>'
