@@ -66,3 +66,4 @@ cdef class Call:
     cdef int fail(self, object error) except -1
     cdef int wake(self) except -1
     cdef object outcome(self)
+    cdef object hand_over(self)

@@ -13,9 +13,25 @@ import warnings
 cimport cython
 from cpython.exc cimport PyErr_SetObject
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from asyncio import CancelledError, InvalidStateError
+
+
+cdef extern from "Python.h":
+    PyObject *PyObject_Vectorcall(PyObject *, PyObject *const *, size_t, PyObject *) except NULL
+
+cdef tuple context_keyword = ("context",)
+
+
+cdef int call_in_context(object call_soon, object callback, Call call, object context) except -1:
+    """call_soon(callback, call, context=context), without a dict for the keyword."""
+    cdef PyObject *arguments[3]
+    arguments[0] = <PyObject *>callback
+    arguments[1] = <PyObject *>call
+    arguments[2] = <PyObject *>context
+    Py_DECREF(<object>PyObject_Vectorcall(<PyObject *>call_soon, arguments, 2, <PyObject *>context_keyword))
+    return 0
 
 
 @cython.final
@@ -103,7 +119,7 @@ cdef class Call:
         self.outcome()
         return 0
 
-    def hand_over(self):
+    cdef object hand_over(self):
         """Return the value and forget it."""
         value = self.value
         self.value = None
@@ -248,7 +264,7 @@ cdef class Call:
             hook(self)
         if callback is not None:
             self.callback = None
-            self.owner.call_soon(callback, self, context=self.context)
+            call_in_context(self.owner.call_soon, callback, self, self.context)
             self.context = None
             if self.callbacks is not None:
                 callbacks = self.callbacks

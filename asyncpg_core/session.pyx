@@ -12,10 +12,10 @@ from collections import deque
 cimport cython
 from cpython.time cimport monotonic
 
-from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Prepare, Script
+from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Prepare, Script, new_execute
 from pgproto.operations.operation cimport Group, SETTLED, SyncPoint
 from pgproto.operations.simple cimport SimpleQuery
-from pgproto.row_sinks cimport Records, RowSink
+from pgproto.row_sinks cimport Records, RowSink, new_records
 from pgproto.statement cimport Statement
 
 from asyncpg_core.call_maker cimport CallMaker, sql_text
@@ -138,10 +138,10 @@ cdef class Session(Endpoint):
 
     cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1:
         if call.kind == FETCH or call.kind == FETCHROW or call.kind == FETCHVAL:
-            call.op = Execute(statement, call.arguments, Records(call.record_class),
-                              row_limit=0 if call.kind == FETCH else 1, with_parse=with_parse)
+            call.op = new_execute(statement, call.arguments, new_records(call.record_class),
+                                  0 if call.kind == FETCH else 1, with_parse)
         elif call.kind == EXECUTE_STATEMENT:
-            call.op = Execute(statement, call.arguments, RowSink(), with_parse=with_parse)
+            call.op = new_execute(statement, call.arguments, RowSink.__new__(RowSink), 0, with_parse)
         else:
             call.op = ExecuteMany(statement, call.arguments,
                                   Records(call.record_class) if call.kind == FETCH_MANY else RowSink(),
@@ -431,7 +431,7 @@ cdef class Session(Endpoint):
                 return execute.tag or ""
             if execute.with_parse and call.extra is not None:
                 (<CachedStatement>call.extra).set_statement(execute.statement)
-            rows = execute.sink.take()
+            rows = (<Records>execute.sink).give()
             if call.kind == FETCH:
                 return rows
             if call.kind == FETCHROW:

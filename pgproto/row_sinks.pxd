@@ -15,6 +15,10 @@ cdef class RowSink:
 cdef class Records(RowSink):
     cdef list rows
     cdef type record_class
+    cdef list give(self)
+
+
+cdef Records new_records(type record_class)
 
 
 @cython.final

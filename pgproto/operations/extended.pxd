@@ -35,6 +35,9 @@ cdef class Execute(Operation):
     cdef int keep_tag(self, Slice *body) except -1
 
 
+cdef Execute new_execute(Statement statement, object arguments, RowSink sink, int row_limit, bint with_parse)
+
+
 @cython.final
 cdef class ExecuteMany(Operation):
     cdef readonly Statement statement

@@ -70,7 +70,7 @@ cdef class Execute(Operation):
     `row_limit` 0 means all rows. `arguments` are encoded when the operation is sent, not before.
     """
 
-    def __cinit__(self, Statement statement not None, arguments=(), RowSink sink=None, *, int row_limit=0,
+    def __init__(self, Statement statement not None, arguments=(), RowSink sink=None, *, int row_limit=0,
                   bint with_parse=False):
         self.statement = statement
         self.arguments = arguments
@@ -153,6 +153,18 @@ cdef class Execute(Operation):
         self.is_abandoned = True
         self.discards = True
         self.sink.take()
+
+
+cdef Execute new_execute(Statement statement, object arguments, RowSink sink, int row_limit, bint with_parse):
+    """Return what Execute(..) returns, without the cost of a Python call."""
+    cdef Execute op = Execute.__new__(Execute)
+    op.statement = statement
+    op.arguments = arguments
+    op.sink = sink
+    op.row_limit = row_limit
+    op.with_parse = with_parse
+    op.closes_gate = statement.mentions_copy
+    return op
 
 
 @cython.final
