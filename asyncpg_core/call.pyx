@@ -11,7 +11,7 @@ traceback where the interpreter allows it.
 import warnings
 
 cimport cython
-from cpython.exc cimport PyErr_SetObject
+from cpython.exc cimport PyErr_Clear, PyErr_SetObject
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
@@ -19,6 +19,9 @@ from asyncio import CancelledError, InvalidStateError
 
 
 cdef extern from "Python.h":
+    int PyContext_Enter(object) noexcept
+    int PyContext_Exit(object) except -1
+    object PyContext_CopyCurrent()
     PyObject *PyObject_Vectorcall(PyObject *, PyObject *const *, size_t, PyObject *) except NULL
 
 cdef tuple context_keyword = ("context",)
@@ -169,6 +172,8 @@ cdef class Call:
 
     def add_done_callback(self, callback, *, context=None):
         """Start if that has not happened; call `callback(self)` from the loop when the call is done."""
+        if context is None:
+            context = PyContext_CopyCurrent()
         if self.phase == FRESH:
             self.start()
         elif self.group is not None and self.phase == STARTED:
@@ -257,21 +262,56 @@ cdef class Call:
         return 0
 
     cdef int wake(self) except -1:
-        callback = self.callback
+        """The call is done: tell the pool at once and whoever waits in his turn."""
         hook = self.hook
         if hook is not None:
             self.hook = None
             hook(self)
-        if callback is not None:
-            self.callback = None
-            call_in_context(self.owner.call_soon, callback, self, self.context)
-            self.context = None
-            if self.callbacks is not None:
-                callbacks = self.callbacks
-                self.callbacks = None
-                for callback, context in callbacks:
-                    self.owner.call_soon(callback, self, context=context)
+        if self.callback is None:
+            return 0
+        if self.owner.wakes is not None:
+            self.owner.wakes.append(self)
+            return 0
+        callback = self.callback
+        self.callback = None
+        call_in_context(self.owner.call_soon, callback, self, self.context)
+        self.context = None
+        return self.wake_others()
+
+    cdef int wake_others(self) except -1:
+        if self.callbacks is not None:
+            callbacks = self.callbacks
+            self.callbacks = None
+            for callback, context in callbacks:
+                self.owner.call_soon(callback, self, context=context)
         return 0
+
+    cdef int run_callback(self) except -1:
+        """Resume whoever waits, from the session's read callback, in his own context.
+
+        An iteration of asyncio's loop costs more than the query; nothing of the session is under way when this is
+        called, so what the resumed task does to it is like what it does from a callback of its own."""
+        callback = self.callback
+        context = self.context
+        if callback is None:
+            return 0
+        self.callback = None
+        self.context = None
+        if PyContext_Enter(context) != 0:
+            # Somebody runs in it already: let the loop find the time.
+            PyErr_Clear()
+            call_in_context(self.owner.call_soon, callback, self, context)
+            return self.wake_others()
+        try:
+            callback(self)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.owner.loop.call_exception_handler({
+                "message": f"exception in a callback of {self.name}", "exception": error})
+        finally:
+            PyContext_Exit(context)
+        return self.wake_others()
 
     @property
     def method(self):

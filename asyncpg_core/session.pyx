@@ -348,6 +348,30 @@ cdef class Session(Endpoint):
     # Reading
 
     cdef int on_received(self) except -1:
+        cdef list wakes
+        cdef Call call
+        if self.wakes is not None:
+            # A task that was resumed below reads on: its wakes belong to the outer round.
+            return self.take_in()
+        self.wakes = wakes = []
+        try:
+            self.take_in()
+        except BaseException:
+            self.wakes = None
+            for call in wakes:
+                call.wake()
+            raise
+        self.wakes = None
+        if self.transport.is_direct_now():
+            for call in wakes:
+                call.run_callback()
+        else:
+            for call in wakes:
+                call.wake()
+        return 0
+
+    cdef int take_in(self) except -1:
+        """Read what has come, tell what has become of it, and write what may be written now."""
         cdef list events
         cdef Operation op
         try:

@@ -26,3 +26,4 @@ cdef class Transport:
     cdef int send_direct(self) except -1
     cdef int lose(self, object error) except -1
     cdef bint is_backed_up(self)
+    cdef bint is_direct_now(self)

@@ -94,6 +94,9 @@ cdef class Transport:
             return self.sock
         return self.stream.get_extra_info("socket") if self.stream is not None else None
 
+    cdef bint is_direct_now(self):
+        return self.sock is not None
+
     # Direct mode
 
     def attach_socket(self, sock):

@@ -554,6 +554,7 @@ async def test_a_commit_that_is_not_answered_in_time_has_an_unknown_outcome(time
         assert isinstance(caught.value, TimeoutError)
         assert caught.value.sqlstate == "08007"
         assert not connection.is_in_transaction()
+        await asyncio.wait_for(server.cancelled.wait(), 5)
         connection.terminate()
 
 
@@ -602,6 +603,7 @@ async def test_a_commit_whose_task_is_cancelled_raises_cancelled_error_with_a_no
             await task
         notes = [note for one in (caught.value, caught.value.__context__) for note in getattr(one, "__notes__", [])]
         assert any("outcome of the COMMIT is unknown" in note for note in notes)
+        await asyncio.wait_for(server.cancelled.wait(), 5)
         connection.terminate()
 
 
