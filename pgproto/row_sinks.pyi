@@ -1,0 +1,16 @@
+from typing import final
+
+from typing_extensions import Self, disjoint_base
+
+from pgproto.record import Record
+
+@disjoint_base
+class RowSink: ...
+
+@final
+class Records(RowSink):
+    def __new__(cls, record_class: type[Record] | None = None) -> Self: ...
+
+@final
+class RawRows(RowSink):
+    def __new__(cls) -> Self: ...
