@@ -1,7 +1,7 @@
 """Startup: StartupMessage, authentication, and what the server tells before it is ready.
 
-It asks for what only the outside has (the password, a derived SCRAM key): `event` is ASK, `question` the step of auth.py,
-and `answer` goes on.
+It asks for what only the outside has (the password, a derived SCRAM key): `event` is ASK, `question` the step of
+auth.py, and `answer` goes on.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
 """
@@ -9,7 +9,7 @@ cimport cython
 
 from pgproto.messages.backend cimport read_backend_key_data, read_negotiate_protocol_version
 from pgproto.messages.frontend cimport put_password, put_startup
-from pgproto.operations.operation cimport ASK, AUTHENTICATE, SESSION, STARTUP
+from pgproto.operations.operation cimport ASK, STARTUP
 from pgproto.wire cimport take_int32
 
 from pgproto import auth

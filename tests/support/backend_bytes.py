@@ -3,6 +3,7 @@
 A function is called after its message and returns the whole of it. `ready_frontend` is a session past its start;
 `drive` feeds an answer in given pieces and does for READY and ASK what a test says.
 """
+
 from __future__ import annotations
 
 import struct
@@ -126,7 +127,7 @@ def split_messages(stream: bytes, *, has_startup: bool = False) -> list[tuple[st
         (length,) = struct.unpack_from("!i", stream, at + 1)
         assert length >= 4
         assert at + 1 + length <= len(stream)
-        found.append((chr(stream[at]), stream[at + 5:at + 1 + length]))
+        found.append((chr(stream[at]), stream[at + 5 : at + 1 + length]))
         at += 1 + length
     return found
 
@@ -152,7 +153,10 @@ def ready_frontend(status: str = "I") -> Frontend:
 
 
 def statement(
-    sql: str = "select 1", name: str = "s", parameters: Sequence[int] = (), columns: Iterable[tuple[str, int]] | None = (("a", INT4),),
+    sql: str = "select 1",
+    name: str = "s",
+    parameters: Sequence[int] = (),
+    columns: Iterable[tuple[str, int]] | None = (("a", INT4),),
     registry: CodecRegistry | None = None,
 ) -> Statement:
     described = None if columns is None else tuple(Column(n, 0, 0, oid, 4, -1, 0) for n, oid in columns)
@@ -163,9 +167,7 @@ def pieces(answer: bytes, cut: int) -> list[bytes]:
     return [answer[:cut], answer[cut:]]
 
 
-def drive(
-    frontend: Frontend, parts: Iterable[bytes], on_event: Callable[[Any], None] | None = None
-) -> list[Any]:
+def drive(frontend: Frontend, parts: Iterable[bytes], on_event: Callable[[Any], None] | None = None) -> list[Any]:
     """Feed the parts; return the operations that settled, in order. `on_event` serves the READY and ASK ones."""
     settled = []
     for part in parts:

@@ -1,4 +1,5 @@
 """COPY in both directions, COPY where it is not wanted, streams and portals."""
+
 import pytest
 
 from pgproto.errors import InterfaceError, PostgresError
@@ -7,8 +8,29 @@ from pgproto.operations.extended import Execute, FetchPortal, Stream
 from pgproto.operations.simple import SimpleQuery
 from pgproto.row_sinks import RawRows, Records
 from tests.support.backend_bytes import (
-    BOUND, COPY_DONE, EMPTY, INT4, PARSED, SUSPENDED, SYNC, complete, copy_response, data_row, drive, error, int4, kinds,
-    message, pieces, ready, ready_frontend, row_description, rows_answer, split_messages, statement)
+    BOUND,
+    COPY_DONE,
+    EMPTY,
+    INT4,
+    PARSED,
+    SUSPENDED,
+    SYNC,
+    complete,
+    copy_response,
+    data_row,
+    drive,
+    error,
+    int4,
+    kinds,
+    message,
+    pieces,
+    ready,
+    ready_frontend,
+    row_description,
+    rows_answer,
+    split_messages,
+    statement,
+)
 
 
 def started(op):
@@ -107,15 +129,23 @@ def test_a_copy_in_that_nobody_waits_for_is_failed_at_once():
     assert is_idle(frontend)
 
 
-@pytest.mark.parametrize(("operation", "answer", "sent", "text"), [
-    (CopyIn, copy_response("H") + data(b"x") + COPY_DONE + complete("COPY 1"), "", "not a COPY .. FROM STDIN"),
-    (CopyIn, copy_response("W") + COPY_DONE + complete("COPY 1"), "c", "not a COPY .. FROM STDIN"),
-    (CopyOut, copy_response("G") + error("failed"), "f", "not a COPY .. TO STDOUT"),
-    (CopyOut, copy_response("W") + data(b"x") + COPY_DONE + complete("COPY 1"), "c", "not a COPY .. TO STDOUT"),
-    (SimpleQuery, copy_response("G") + error("failed"), "f", "COPY FROM STDIN has no data source here"),
-    (SimpleQuery, copy_response("H") + data(b"x") + COPY_DONE + complete("COPY 1"), "", "COPY TO STDOUT has nowhere to go"),
-    (SimpleQuery, copy_response("W") + data(b"x") + COPY_DONE + complete("x"), "c", "replication is not possible"),
-])
+@pytest.mark.parametrize(
+    ("operation", "answer", "sent", "text"),
+    [
+        (CopyIn, copy_response("H") + data(b"x") + COPY_DONE + complete("COPY 1"), "", "not a COPY .. FROM STDIN"),
+        (CopyIn, copy_response("W") + COPY_DONE + complete("COPY 1"), "c", "not a COPY .. FROM STDIN"),
+        (CopyOut, copy_response("G") + error("failed"), "f", "not a COPY .. TO STDOUT"),
+        (CopyOut, copy_response("W") + data(b"x") + COPY_DONE + complete("COPY 1"), "c", "not a COPY .. TO STDOUT"),
+        (SimpleQuery, copy_response("G") + error("failed"), "f", "COPY FROM STDIN has no data source here"),
+        (
+            SimpleQuery,
+            copy_response("H") + data(b"x") + COPY_DONE + complete("COPY 1"),
+            "",
+            "COPY TO STDOUT has nowhere to go",
+        ),
+        (SimpleQuery, copy_response("W") + data(b"x") + COPY_DONE + complete("x"), "c", "replication is not possible"),
+    ],
+)
 def test_a_copy_in_the_wrong_direction_is_ended_and_the_session_goes_on(operation, answer, sent, text):
     for cut in range(len(answer) + 1):
         op = operation("copy t ..")
@@ -141,8 +171,10 @@ def test_a_copy_does_not_take_its_preludes_tag_and_corrects_positions(operation)
         frontend.receive(COPY_DONE)
     assert drive(frontend, [complete("COPY 0") + ready("T")]) == [op]
     assert (op.tag, op.error) == ("COPY 0", None)
-    for answer, in_prelude, position in [(error("no", P="10"), True, "3"),
-                                         (complete("BEGIN") + error("no", P="10"), False, "3")]:
+    for answer, in_prelude, position in [
+        (error("no", P="10"), True, "3"),
+        (complete("BEGIN") + error("no", P="10"), False, "3"),
+    ]:
         op = operation("copy t ..")
         op.prelude = ("BEGIN",)
         frontend, _ = started(op)
@@ -154,7 +186,9 @@ def test_a_copy_does_not_take_its_preludes_tag_and_corrects_positions(operation)
 
 
 def test_copy_out_hands_over_its_data_for_every_split():
-    answer = copy_response("H", 0) + data(b"one") + data(b"") + data(b"three") + COPY_DONE + complete("COPY 3") + ready()
+    answer = (
+        copy_response("H", 0) + data(b"one") + data(b"") + data(b"three") + COPY_DONE + complete("COPY 3") + ready()
+    )
     for cut in range(len(answer) + 1):
         op = CopyOut("copy t to stdout")
         frontend, _ = started(op)
@@ -210,7 +244,7 @@ def test_an_error_in_the_middle_of_copy_out_is_its_outcome():
 # COPY through fetch and execute
 
 
-@pytest.mark.parametrize("answer_to_fail", [error("COPY from stdin failed"), error("trigger") ])
+@pytest.mark.parametrize("answer_to_fail", [error("COPY from stdin failed"), error("trigger")])
 def test_copy_from_stdin_through_execute_is_failed_and_gets_its_sync_once(answer_to_fail):
     answer = BOUND + copy_response("G")
     for cut in range(len(answer) + 1):
@@ -222,7 +256,9 @@ def test_copy_from_stdin_through_execute_is_failed_and_gets_its_sync_once(answer
         assert drive(frontend, [answer_to_fail]) == []
         assert frontend.take_output() == SYNC
         assert drive(frontend, [ready()]) == [op]
-        assert isinstance(op.error, InterfaceError) and str(op.error).startswith("COPY FROM STDIN has no data source here")
+        assert isinstance(op.error, InterfaceError) and str(op.error).startswith(
+            "COPY FROM STDIN has no data source here"
+        )
         assert is_idle(frontend)
 
 
@@ -272,7 +308,9 @@ def test_an_operation_that_mentions_copy_gets_its_sync_however_it_ends(last):
 
 
 def test_a_simple_query_ends_with_the_tag_of_its_last_command():
-    answer = (row_description(("a", INT4)) + data_row(b"1") + complete("SELECT 1") + EMPTY + complete("INSERT 0 1") + ready())
+    answer = (
+        row_description(("a", INT4)) + data_row(b"1") + complete("SELECT 1") + EMPTY + complete("INSERT 0 1") + ready()
+    )
     for cut in range(len(answer) + 1):
         op = SimpleQuery("select 1; ; insert")
         frontend, _ = started(op)
@@ -335,7 +373,9 @@ def test_a_stream_comes_in_batches_and_ends_with_one_sync():
 
 
 def test_a_stream_is_the_same_for_every_split():
-    answer = BOUND + data_row(int4(1)) + data_row(int4(2)) + SUSPENDED + data_row(int4(3)) + complete("SELECT 3") + ready()
+    answer = (
+        BOUND + data_row(int4(1)) + data_row(int4(2)) + SUSPENDED + data_row(int4(3)) + complete("SELECT 3") + ready()
+    )
     for cut in range(len(answer) + 1):
         op = stream()
         frontend, _ = started(op)
@@ -344,6 +384,7 @@ def test_a_stream_is_the_same_for_every_split():
         def take(op, frontend=frontend, taken=taken):
             taken.append([tuple(row) for row in op.take_rows()])
             op.go_on(frontend.out)
+
         assert drive(frontend, pieces(answer, cut), take) == [op]
         assert (taken, [tuple(row) for row in op.take_rows()]) == ([[(1,), (2,)]], [(3,)])
         assert kinds(frontend.take_output()) == "EHS"
@@ -404,14 +445,25 @@ def test_a_stream_may_carry_its_parse_and_prelude():
     op.prelude = ("BEGIN",)
     frontend, sent = started(op)
     assert kinds(sent) == "PBEPBDEH"
-    answer = PARSED + BOUND + complete("BEGIN") + PARSED + BOUND + row_description(("b", INT4, 1)) + data_row(int4(1)) + SUSPENDED
+    answer = (
+        PARSED
+        + BOUND
+        + complete("BEGIN")
+        + PARSED
+        + BOUND
+        + row_description(("b", INT4, 1))
+        + data_row(int4(1))
+        + SUSPENDED
+    )
     assert frontend.receive(answer) == [op]
     assert [dict(row) for row in op.take_rows()] == [{"b": 1}]
 
 
 def test_a_copy_through_a_stream_is_refused():
-    for answer, sent, text in [(copy_response("G") + error("failed"), "fS", "COPY FROM STDIN"),
-                               (copy_response("H") + data(b"x") + COPY_DONE + complete("COPY 1"), "S", "COPY TO STDOUT")]:
+    for answer, sent, text in [
+        (copy_response("G") + error("failed"), "fS", "COPY FROM STDIN"),
+        (copy_response("H") + data(b"x") + COPY_DONE + complete("COPY 1"), "S", "COPY TO STDOUT"),
+    ]:
         op = stream()
         frontend, _ = started(op)
         assert drive(frontend, [BOUND + answer]) == []
@@ -450,13 +502,18 @@ def test_a_portal_may_carry_its_parse_and_prelude():
     frontend.submit(op)
     assert kinds(frontend.take_output()) == "PBEPBDES"
     begin = PARSED + BOUND + data_row(b"not ours") + complete("BEGIN")
-    assert drive(frontend, [begin + PARSED + BOUND + row_description(("b", INT4, 1)) + data_row(int4(1)) + complete() + ready("T")]) == [op]
+    assert drive(
+        frontend,
+        [begin + PARSED + BOUND + row_description(("b", INT4, 1)) + data_row(int4(1)) + complete() + ready("T")],
+    ) == [op]
     assert [dict(row) for row in op.take_rows()] == [{"b": 1}]
 
 
 def test_an_error_of_a_portal_throws_its_rows_away():
-    for answer, kind in [(BOUND + data_row(int4(1)) + error("no"), PostgresError),
-                         (BOUND + data_row(int4(1)) + data_row(b"x") + data_row(int4(1)) + complete(), ValueError)]:
+    for answer, kind in [
+        (BOUND + data_row(int4(1)) + error("no"), PostgresError),
+        (BOUND + data_row(int4(1)) + data_row(b"x") + data_row(int4(1)) + complete(), ValueError),
+    ]:
         frontend = ready_frontend()
         op = FetchPortal(statement(), "p", Records(), arguments=())
         frontend.submit(op)

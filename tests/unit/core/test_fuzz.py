@@ -1,4 +1,5 @@
 """Random sessions: whatever a server sends, an operation settles or the session ends with ProtocolError."""
+
 import random
 
 from pgproto.errors import ProtocolError
@@ -9,9 +10,34 @@ from pgproto.operations.operation import Group
 from pgproto.operations.simple import SimpleQuery
 from pgproto.row_sinks import RawRows, Records
 from tests.support.backend_bytes import (
-    BOUND, CLOSED, COPY_DONE, EMPTY, INT4, PARSED, SUSPENDED, TEXT, authentication, backend_key_data, complete, copy_response,
-    data_row, error, int4, message, negotiate, new_startup, notice, notification, parameter_description, parameter_status,
-    ready, row_description, rows_answer, split_messages, statement)
+    BOUND,
+    CLOSED,
+    COPY_DONE,
+    EMPTY,
+    INT4,
+    PARSED,
+    SUSPENDED,
+    TEXT,
+    authentication,
+    backend_key_data,
+    complete,
+    copy_response,
+    data_row,
+    error,
+    int4,
+    message,
+    negotiate,
+    new_startup,
+    notice,
+    notification,
+    parameter_description,
+    parameter_status,
+    ready,
+    row_description,
+    rows_answer,
+    split_messages,
+    statement,
+)
 
 N_SESSIONS = 3_000
 BEGIN = PARSED + BOUND + complete("BEGIN")
@@ -33,22 +59,42 @@ def with_prelude(op):
 # An operation, and what a good server says to it.
 SCENES = [
     (lambda: Prepare("select $1", "x"), PARSED + parameter_description(INT4) + row_description(("a", INT4)) + ready()),
-    (lambda: Execute(TWO_COLUMNS, (), Records()), BOUND + data_row(int4(1), b"x") + data_row(None, None) + complete() + ready()),
+    (
+        lambda: Execute(TWO_COLUMNS, (), Records()),
+        BOUND + data_row(int4(1), b"x") + data_row(None, None) + complete() + ready(),
+    ),
     (lambda: Execute(statement(), (), RawRows()), rows_answer(1, 2, 3) + ready()),
-    (lambda: Execute(statement(name=""), (), Records(), with_parse=True),
-     PARSED + BOUND + row_description(("a", INT4, 1)) + data_row(int4(1)) + complete() + ready()),
+    (
+        lambda: Execute(statement(name=""), (), Records(), with_parse=True),
+        PARSED + BOUND + row_description(("a", INT4, 1)) + data_row(int4(1)) + complete() + ready(),
+    ),
     (lambda: with_prelude(Execute(statement(), (), Records())), BEGIN + rows_answer(1) + ready("T")),
     (lambda: Execute(statement(), (), Records()), BOUND + error() + ready("E")),
     (lambda: Execute(statement("copy t from stdin")), BOUND + copy_response("G", 0) + error() + ready()),
-    (lambda: Execute(statement("copy t to stdout")), BOUND + copy_response("H", 0) + message("d", b"x") + COPY_DONE + complete() + ready()),
+    (
+        lambda: Execute(statement("copy t to stdout")),
+        BOUND + copy_response("H", 0) + message("d", b"x") + COPY_DONE + complete() + ready(),
+    ),
     (lambda: ExecuteMany(statement(), [()] * 3, Records()), rows_answer(1) * 3 + ready()),
     (lambda: ExecuteMany(statement(), iter([()] * 5), chunk=30, keep_tags=True), rows_answer(1) * 5 + ready()),
-    (lambda: FetchPortal(statement(), "p", Records(), arguments=()), BOUND + data_row(int4(1)) + SUSPENDED + ready("T")),
-    (lambda: Stream(statement(), (), Records(), batch=1), BOUND + (data_row(int4(1)) + SUSPENDED) * 2 + complete() + ready()),
+    (
+        lambda: FetchPortal(statement(), "p", Records(), arguments=()),
+        BOUND + data_row(int4(1)) + SUSPENDED + ready("T"),
+    ),
+    (
+        lambda: Stream(statement(), (), Records(), batch=1),
+        BOUND + (data_row(int4(1)) + SUSPENDED) * 2 + complete() + ready(),
+    ),
     (lambda: Close("x"), CLOSED + parameter_status("a", "b") + ready()),
-    (lambda: SimpleQuery("a; b"), row_description(("a", INT4)) + data_row(b"1") + complete() + EMPTY + notice() + ready()),
+    (
+        lambda: SimpleQuery("a; b"),
+        row_description(("a", INT4)) + data_row(b"1") + complete() + EMPTY + notice() + ready(),
+    ),
     (lambda: CopyIn("copy t from stdin"), copy_response("G", 0, 1) + complete("COPY 1") + ready()),
-    (lambda: CopyOut("copy t to stdout", high_water=3), copy_response("H", 1) + message("d", b"abcd") * 2 + COPY_DONE + complete() + ready()),
+    (
+        lambda: CopyOut("copy t to stdout", high_water=3),
+        copy_response("H", 1) + message("d", b"abcd") * 2 + COPY_DONE + complete() + ready(),
+    ),
     (lambda: Script(("ROLLBACK", "RESET ALL")), BEGIN * 2 + notification(1, "c", "p") + ready()),
 ]
 START = negotiate(0x30000) + authentication() + parameter_status("server_version", "17") + backend_key_data() + ready()
@@ -65,11 +111,13 @@ def mutate(rng, answer):
         elif what == 1 and at < len(answer):
             answer[at] ^= 1 << rng.randrange(8)
         elif what == 2:
-            del answer[at:at + rng.randrange(1, 9)]
+            del answer[at : at + rng.randrange(1, 9)]
         elif what == 3:
-            answer[at:at] = answer[at:at + rng.randrange(1, 30)]
+            answer[at:at] = answer[at : at + rng.randrange(1, 30)]
         elif what == 4:
-            answer[at:at] = rng.choice((ready(), error(), notice(), complete(), data_row(), copy_response("G"), error(severity="FATAL")))
+            answer[at:at] = rng.choice(
+                (ready(), error(), notice(), complete(), data_row(), copy_response("G"), error(severity="FATAL"))
+            )
         else:
             answer[at:at] = rng.randbytes(rng.randrange(1, 6))
     return bytes(answer)
@@ -119,7 +167,7 @@ def run(rng, makers, parts):
     except ProtocolError as refused:
         assert frontend.dead is refused
     sent = frontend.take_output()
-    split_messages(sent[int.from_bytes(sent[:4], "big"):])
+    split_messages(sent[int.from_bytes(sent[:4], "big") :])
     return frontend, submitted, settled
 
 
@@ -135,7 +183,7 @@ def test_random_sessions_end_settled_or_with_a_protocol_error():
         parts = []
         for answer in answers:
             size = rng.choice((1, 3, 17, 10_000))
-            parts += [answer[at:at + size] for at in range(0, len(answer), size)]
+            parts += [answer[at : at + size] for at in range(0, len(answer), size)]
         frontend, submitted, settled = run(rng, [make for make, _ in scenes], parts)
         lost = frontend.lose()
         # Everything that was written has settled or is given back, once.
@@ -201,7 +249,7 @@ def test_random_errors_in_random_groups_leave_nothing_pending():
                 # The server answers what it has: never more than what was written in front of it.
                 answered = b"".join(rows_answer(k) for k in range(min(i, failing))) + (error() if failing < i else b"")
                 settled += frontend.receive(answered)
-                answer = answer[len(answered):]
+                answer = answer[len(answered) :]
             if op is None or group.error is not None:
                 is_ended = True
                 frontend.end_group(group)

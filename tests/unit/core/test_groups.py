@@ -1,4 +1,5 @@
 """Pipelines: whose error it is, what a group's Sync does, who may write, and what travels in front."""
+
 import pytest
 
 from pgproto import owed
@@ -8,11 +9,31 @@ from pgproto.operations.operation import Group
 from pgproto.operations.simple import SimpleQuery
 from pgproto.row_sinks import Records
 from tests.support.backend_bytes import (
-    BOUND, CLOSED, INT4, NO_DATA, PARSED, SYNC, TEXT, complete, copy_response, data_row, drive, error, int4, kinds, message, pieces,
-    ready, ready_frontend, row_description, rows_answer, statement)
+    BOUND,
+    CLOSED,
+    INT4,
+    NO_DATA,
+    PARSED,
+    SYNC,
+    TEXT,
+    complete,
+    copy_response,
+    data_row,
+    drive,
+    error,
+    int4,
+    kinds,
+    message,
+    pieces,
+    ready,
+    ready_frontend,
+    row_description,
+    rows_answer,
+    statement,
+)
 
 COMMAND = statement("insert", columns=None)
-DONE = PARSED + BOUND + complete("BEGIN")   # what one statement of a prelude or script is answered with
+DONE = PARSED + BOUND + complete("BEGIN")  # what one statement of a prelude or script is answered with
 
 
 def execute(group=None, rows=True):
@@ -56,16 +77,29 @@ def test_an_error_in_a_pipeline_of_single_operations_stays_its_own(failing):
         assert drive(frontend, pieces(answer, cut)) == ops
         for i, op in enumerate(ops):
             if i == failing:
-                assert outcome(op) == ("Execute", [], None, ("UniqueViolationError", (f"no {i}",), "NoneType"), True, [])
+                assert outcome(op) == (
+                    "Execute",
+                    [],
+                    None,
+                    ("UniqueViolationError", (f"no {i}",), "NoneType"),
+                    True,
+                    [],
+                )
             else:
                 assert outcome(op) == ("Execute", [(i,)], "SELECT 1", None, True, [])
         assert is_idle(frontend)
 
 
-@pytest.mark.parametrize("answer", [
-    error("first"), BOUND + error("first"), BOUND + data_row(int4(1)) + error("first"),
-    rows_answer(1) + error("first"), error("first") + error("second"),
-])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error("first"),
+        BOUND + error("first"),
+        BOUND + data_row(int4(1)) + error("first"),
+        rows_answer(1) + error("first"),
+        error("first") + error("second"),
+    ],
+)
 def test_an_error_at_every_place_of_an_operation_is_its_outcome(answer):
     frontend = ready_frontend()
     op, behind = execute(), execute()
@@ -113,7 +147,7 @@ def test_an_error_in_a_group_fails_all_of_it_for_every_split(failing):
         else:
             assert set(settled) == {*ops, point, behind} and settled[-2:] == [point, behind]
             assert ops[failing].error is group.error and group.error.args == ("no",)
-            for op in [*ops[:failing], *ops[failing + 1:], point]:
+            for op in [*ops[:failing], *ops[failing + 1 :], point]:
                 assert isinstance(op.error, PipelineAborted) and op.error.__cause__ is group.error
                 assert str(op.error).endswith("of the same pipeline failed: no")
         assert outcome(behind)[1:4] == ([(9,)], "SELECT 1", None)
@@ -160,7 +194,7 @@ def test_only_a_commit_makes_durable(tag):
 
 @pytest.mark.parametrize("failing", range(3))
 def test_a_group_that_fails_before_its_sync_is_written_gets_it_exactly_once(failing):
-    answer = group_answer(failing, 3)[:-len(ready())]
+    answer = group_answer(failing, 3)[: -len(ready())]
     for cut in range(len(answer) + 1):
         frontend = ready_frontend()
         group = Group()
@@ -181,7 +215,8 @@ def test_a_group_that_fails_before_its_sync_is_written_gets_it_exactly_once(fail
         settled = drive(frontend, [ready() + rows_answer(3) + ready()])
         assert settled[:3] == ops and settled[-1] is outside and len(settled) == 5
         assert [type(op.error).__name__ for op in ops] == [
-            "UniqueViolationError" if i == failing else "PipelineAborted" for i in range(3)]
+            "UniqueViolationError" if i == failing else "PipelineAborted" for i in range(3)
+        ]
         assert outcome(outside)[1:4] == ([(3,)], "SELECT 1", None)
         assert is_idle(frontend)
 
@@ -259,7 +294,11 @@ def test_an_executemany_in_chunks_holds_its_group_and_gives_the_gate_back():
     many.ends_group = False
     submit_all(frontend, [first, many])
     member, outside = execute(group), execute()
-    assert (frontend.may_submit(member), frontend.may_submit(outside), frontend.may_submit(many)) == (False, False, True)
+    assert (frontend.may_submit(member), frontend.may_submit(outside), frontend.may_submit(many)) == (
+        False,
+        False,
+        True,
+    )
     with pytest.raises(InterfaceError, match="another operation has the connection for itself"):
         frontend.end_group(group)
     assert not group.is_ended
@@ -394,10 +433,18 @@ def test_an_open_executemany_opens_the_gate_with_its_last_chunk():
 
 @pytest.mark.parametrize("prelude", [("BEGIN",), ("BEGIN", "SAVEPOINT a")])
 def test_a_prelude_and_its_operation_are_one_unit(prelude):
-    makers = [lambda: execute(), lambda: Prepare("select 1"), lambda: ExecuteMany(statement(), [()], Records()),
-              lambda: Execute(statement(name=""), (), Records(), with_parse=True)]
-    answers = [rows_answer(1), PARSED + message("t", b"\0\0") + NO_DATA, rows_answer(1),
-               PARSED + BOUND + row_description(("a", INT4, 1)) + data_row(int4(1)) + complete()]
+    makers = [
+        lambda: execute(),
+        lambda: Prepare("select 1"),
+        lambda: ExecuteMany(statement(), [()], Records()),
+        lambda: Execute(statement(name=""), (), Records(), with_parse=True),
+    ]
+    answers = [
+        rows_answer(1),
+        PARSED + message("t", b"\0\0") + NO_DATA,
+        rows_answer(1),
+        PARSED + BOUND + row_description(("a", INT4, 1)) + data_row(int4(1)) + complete(),
+    ]
     for make, answer in zip(makers, answers):
         op = make()
         op.prelude = prelude
@@ -480,8 +527,10 @@ def test_an_error_that_refuses_changes_still_gets_its_facts():
     many, simple = ExecuteMany(statement(), [(), ()]), SimpleQuery("do $$ .. $$")
     simple.prelude = ("BEGIN",)
     submit_all(frontend, [many, simple])
-    assert drive(frontend, [rows_answer(1) + error("w", "01000") + ready() + complete("BEGIN") + error("w", "01000", P="10")
-                            + ready()]) == [many, simple]
+    assert drive(
+        frontend,
+        [rows_answer(1) + error("w", "01000") + ready() + complete("BEGIN") + error("w", "01000", P="10") + ready()],
+    ) == [many, simple]
     assert (many.error.batch_index, simple.error.position) == (1, "3")
 
 
@@ -552,7 +601,9 @@ def test_a_bad_element_in_the_first_chunk_leaves_nothing_behind():
     sent = frontend.take_output()
     op = bad_at(1, frontend)
     op.prelude = ("BEGIN",)
-    with pytest.raises(DataError, match=r"\$1 in element #1 of executemany\(\) sequence: 'x' \(integer|\$1 in element #1") as caught:
+    with pytest.raises(
+        DataError, match=r"\$1 in element #1 of executemany\(\) sequence: 'x' \(integer|\$1 in element #1"
+    ) as caught:
         frontend.submit(op)
     assert (caught.value.element, caught.value.parameter) == (1, 1)
     assert (frontend.take_output(), frontend.pending(), frontend.is_gated) == (b"", [front], False)
@@ -584,6 +635,7 @@ def test_an_iterator_that_fails_is_a_bad_element():
         pass
 
     for kind in (RuntimeError, Interrupted):
+
         def elements(kind=kind):
             yield ()
             raise kind("source")

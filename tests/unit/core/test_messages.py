@@ -1,4 +1,5 @@
 """The messages in both directions: golden bytes, and bodies that are cut, too long or lie about their counts."""
+
 import struct
 
 import pytest
@@ -11,10 +12,41 @@ from pgproto.operations.simple import SimpleQuery
 from pgproto.operations.startup import PROTOCOL_3_2, Startup
 from pgproto.row_sinks import RawRows, Records
 from tests.support.backend_bytes import (
-    BOUND, CLOSED, COPY_DONE, EMPTY, INT4, NO_DATA, PARSED, SUSPENDED, SYNC, TEXT, authentication, backend_key_data,
-    column, complete, copy_response, cstring, data_row, error, fields, int4, kinds, message, negotiate, new_startup, notice,
-    notification, parameter_description, parameter_status, ready, ready_frontend, row_description, rows_answer,
-    split_messages, statement)
+    BOUND,
+    CLOSED,
+    COPY_DONE,
+    EMPTY,
+    INT4,
+    NO_DATA,
+    PARSED,
+    SUSPENDED,
+    SYNC,
+    TEXT,
+    authentication,
+    backend_key_data,
+    column,
+    complete,
+    copy_response,
+    cstring,
+    data_row,
+    error,
+    fields,
+    int4,
+    kinds,
+    message,
+    negotiate,
+    new_startup,
+    notice,
+    notification,
+    parameter_description,
+    parameter_status,
+    ready,
+    ready_frontend,
+    row_description,
+    rows_answer,
+    split_messages,
+    statement,
+)
 
 
 def sent_by(op, frontend=None):
@@ -23,7 +55,7 @@ def sent_by(op, frontend=None):
     return frontend.take_output()
 
 
-UNNAMED = dict(sql="select $1", name="", parameters=[INT4])
+UNNAMED = {"sql": "select $1", "name": "", "parameters": [INT4]}
 TWO = statement("select $1, $2", "st", [INT4, TEXT], [("a", INT4), ("b", TEXT)])
 
 BIND_S = b"B\0\0\0\x0f\0s\0\0\0\0\0\0\1\0\1"
@@ -34,31 +66,59 @@ BEGIN = b"P\0\0\0\x0d\0BEGIN\0\0\0" + BIND_PLAIN + EXECUTE_ALL
 
 GOLDEN = [
     (lambda: Prepare("select 1", "x"), b"P\0\0\0\x11x\0select 1\0\0\0D\0\0\0\7Sx\0" + SYNC),
-    (lambda: Prepare("select $1", types=(INT4, 4_000_000_000)),
-     b"P\0\0\0\x19\0select $1\0\0\2\0\0\0\x17\xee\x6b\x28\0D\0\0\0\6S\0" + SYNC),
+    (
+        lambda: Prepare("select $1", types=(INT4, 4_000_000_000)),
+        b"P\0\0\0\x19\0select $1\0\0\2\0\0\0\x17\xee\x6b\x28\0D\0\0\0\6S\0" + SYNC,
+    ),
     (lambda: Execute(statement()), BIND_S + EXECUTE_ALL + SYNC),
     (lambda: Execute(statement(), (), RawRows(), row_limit=258), BIND_S + b"E\0\0\0\t\0\0\0\1\2" + SYNC),
-    (lambda: Execute(TWO, [None, "héé"]),
-     b"B\0\0\0\x21\0st\0\0\2\0\1\0\1\0\2\xff\xff\xff\xff\0\0\0\5h\xc3\xa9\xc3\xa9\0\1\0\1" + EXECUTE_ALL + SYNC),
-    (lambda: Execute(statement(**UNNAMED), (7,), with_parse=True),
-     b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + BIND_UNNAMED_1 + b"D\0\0\0\6P\0" + EXECUTE_ALL + SYNC),
-    (lambda: Execute(statement("insert into t default values", columns=None)),
-     b"B\0\0\0\x0d\0s\0\0\0\0\0\0\0" + EXECUTE_ALL + SYNC),
-    (lambda: Execute(statement(columns=[("a", INT4), ("b", 999_999)])),
-     b"B\0\0\0\x11\0s\0\0\0\0\0\0\2\0\1\0\0" + EXECUTE_ALL + SYNC),
-    (lambda: Execute(statement("copy t to stdout", columns=None)),
-     b"B\0\0\0\x0d\0s\0\0\0\0\0\0\0" + EXECUTE_ALL + b"H\0\0\0\4"),
-    (lambda: ExecuteMany(statement(**UNNAMED), [(7,), [7]], with_parse=True),
-     b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + (BIND_UNNAMED_1 + EXECUTE_ALL) * 2 + SYNC),
+    (
+        lambda: Execute(TWO, [None, "héé"]),
+        b"B\0\0\0\x21\0st\0\0\2\0\1\0\1\0\2\xff\xff\xff\xff\0\0\0\5h\xc3\xa9\xc3\xa9\0\1\0\1" + EXECUTE_ALL + SYNC,
+    ),
+    (
+        lambda: Execute(statement(**UNNAMED), (7,), with_parse=True),
+        b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + BIND_UNNAMED_1 + b"D\0\0\0\6P\0" + EXECUTE_ALL + SYNC,
+    ),
+    (
+        lambda: Execute(statement("insert into t default values", columns=None)),
+        b"B\0\0\0\x0d\0s\0\0\0\0\0\0\0" + EXECUTE_ALL + SYNC,
+    ),
+    (
+        lambda: Execute(statement(columns=[("a", INT4), ("b", 999_999)])),
+        b"B\0\0\0\x11\0s\0\0\0\0\0\0\2\0\1\0\0" + EXECUTE_ALL + SYNC,
+    ),
+    (
+        lambda: Execute(statement("copy t to stdout", columns=None)),
+        b"B\0\0\0\x0d\0s\0\0\0\0\0\0\0" + EXECUTE_ALL + b"H\0\0\0\4",
+    ),
+    (
+        lambda: ExecuteMany(statement(**UNNAMED), [(7,), [7]], with_parse=True),
+        b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + (BIND_UNNAMED_1 + EXECUTE_ALL) * 2 + SYNC,
+    ),
     (lambda: FetchPortal(statement(), "p", Records(), row_limit=5), b"E\0\0\0\np\0\0\0\0\5" + SYNC),
-    (lambda: FetchPortal(statement(), "p", Records(), arguments=()),
-     b"B\0\0\0\x10p\0s\0\0\0\0\0\0\1\0\1" + b"E\0\0\0\np\0\0\0\0\0" + SYNC),
-    (lambda: FetchPortal(statement(**UNNAMED), "p", Records(), arguments=(7,), with_parse=True),
-     b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + b"B\0\0\0\x19p" + BIND_UNNAMED_1[5:] + b"D\0\0\0\7Pp\0"
-     + b"E\0\0\0\np\0\0\0\0\0" + SYNC),
+    (
+        lambda: FetchPortal(statement(), "p", Records(), arguments=()),
+        b"B\0\0\0\x10p\0s\0\0\0\0\0\0\1\0\1" + b"E\0\0\0\np\0\0\0\0\0" + SYNC,
+    ),
+    (
+        lambda: FetchPortal(statement(**UNNAMED), "p", Records(), arguments=(7,), with_parse=True),
+        b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17"
+        + b"B\0\0\0\x19p"
+        + BIND_UNNAMED_1[5:]
+        + b"D\0\0\0\7Pp\0"
+        + b"E\0\0\0\np\0\0\0\0\0"
+        + SYNC,
+    ),
     (lambda: Stream(statement(), (), Records(), batch=50), BIND_S + b"E\0\0\0\t\0\0\0\0\x32" + b"H\0\0\0\4"),
-    (lambda: Stream(statement(**UNNAMED), (7,), Records(), batch=1, with_parse=True),
-     b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + BIND_UNNAMED_1 + b"D\0\0\0\6P\0" + b"E\0\0\0\t\0\0\0\0\1" + b"H\0\0\0\4"),
+    (
+        lambda: Stream(statement(**UNNAMED), (7,), Records(), batch=1, with_parse=True),
+        b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17"
+        + BIND_UNNAMED_1
+        + b"D\0\0\0\6P\0"
+        + b"E\0\0\0\t\0\0\0\0\1"
+        + b"H\0\0\0\4",
+    ),
     (lambda: Close("x"), b"C\0\0\0\7Sx\0" + SYNC),
     (lambda: Close("x", is_portal=True), b"C\0\0\0\7Px\0" + SYNC),
     (lambda: Script(("BEGIN",)), BEGIN + SYNC),
@@ -73,7 +133,9 @@ def test_an_operation_is_these_bytes(make, golden):
     assert sent_by(make()) == golden
 
 
-@pytest.mark.parametrize(("make", "golden"), [(m, g) for m, g in GOLDEN if g[:1] not in b"QC" and m().__class__ is not Script])
+@pytest.mark.parametrize(
+    ("make", "golden"), [(m, g) for m, g in GOLDEN if g[:1] not in b"QC" and m().__class__ is not Script]
+)
 def test_an_extended_operation_carries_its_prelude_in_front(make, golden):
     op = make()
     op.prelude = ("BEGIN", "BEGIN")
@@ -170,7 +232,12 @@ def test_a_row_description_is_read_field_by_field():
     frontend = ready_frontend()
     op = Prepare("select 1")
     frontend.submit(op)
-    body = struct.pack("!H", 2) + cstring("a") + struct.pack("!IhIhih", 4_000_000_000, 3, 4_100_000_000, -1, 54, 1) + column("", TEXT)
+    body = (
+        struct.pack("!H", 2)
+        + cstring("a")
+        + struct.pack("!IhIhih", 4_000_000_000, 3, 4_100_000_000, -1, 54, 1)
+        + column("", TEXT)
+    )
     assert frontend.receive(PARSED + parameter_description(1, 4_200_000_000) + message("T", body) + ready()) == [op]
     assert op.parameter_oids == (1, 4_200_000_000)
     assert described(op) == [("a", 4_000_000_000, 3, 4_100_000_000, -1, 54, 1), ("", 0, 0, TEXT, 4, -1, 0)]
@@ -228,22 +295,27 @@ def test_a_body_that_is_cut_or_too_long_ends_the_session(make, before, kind, bod
     for n in range(len(body)):
         with pytest.raises(ProtocolError):
             feed(body[:n])
-    with pytest.raises(ProtocolError, match="left over|a row has 1 bytes left|announces 2 bytes, which is not legal|'Z'"):
+    with pytest.raises(
+        ProtocolError, match="left over|a row has 1 bytes left|announces 2 bytes, which is not legal|'Z'"
+    ):
         feed(body + b"\0")
 
 
-@pytest.mark.parametrize(("make", "before", "kind", "body"), [
-    (prepare, PARSED, "t", struct.pack("!H", 65_535)),
-    (prepare, PARSED + parameter_description(), "T", struct.pack("!H", 65_535) + column("a")),
-    (prepare, PARSED + parameter_description(), "T", struct.pack("!H", 2) + column("a" * 19)),
-    (copy_in, b"", "G", struct.pack("!bH", 0, 65_535)),
-    (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!Hi", 2, -1) + b"\xff\xff\xff\xff"),
-    (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!H", 0)),
-    (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!Hi", 1, -2)),
-    (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!Hi", 1, 2**31 - 1)),
-    (lambda: Execute(statement(columns=None), (), Records()), BOUND, "D", b""),
-    (lambda: Execute(statement(columns=None), (), Records()), BOUND, "D", b"\0"),
-])
+@pytest.mark.parametrize(
+    ("make", "before", "kind", "body"),
+    [
+        (prepare, PARSED, "t", struct.pack("!H", 65_535)),
+        (prepare, PARSED + parameter_description(), "T", struct.pack("!H", 65_535) + column("a")),
+        (prepare, PARSED + parameter_description(), "T", struct.pack("!H", 2) + column("a" * 19)),
+        (copy_in, b"", "G", struct.pack("!bH", 0, 65_535)),
+        (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!Hi", 2, -1) + b"\xff\xff\xff\xff"),
+        (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!H", 0)),
+        (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!Hi", 1, -2)),
+        (lambda: Execute(statement(), (), Records()), BOUND, "D", struct.pack("!Hi", 1, 2**31 - 1)),
+        (lambda: Execute(statement(columns=None), (), Records()), BOUND, "D", b""),
+        (lambda: Execute(statement(columns=None), (), Records()), BOUND, "D", b"\0"),
+    ],
+)
 def test_a_count_that_lies_ends_the_session(make, before, kind, body):
     frontend = ready_frontend()
     frontend.submit(make())
@@ -256,7 +328,9 @@ def test_a_count_that_lies_ends_the_session(make, before, kind, body):
 def test_a_lying_count_is_refused_before_its_columns_are_read():
     frontend = ready_frontend()
     frontend.submit(prepare())
-    with pytest.raises(ProtocolError, match=f"message 'T' is malformed: {65_535 * 19} bytes were expected, 20 are left"):
+    with pytest.raises(
+        ProtocolError, match=f"message 'T' is malformed: {65_535 * 19} bytes were expected, 20 are left"
+    ):
         frontend.receive(PARSED + parameter_description() + message("T", struct.pack("!H", 65_535) + column("ab")[:20]))
 
 
@@ -298,8 +372,13 @@ def test_text_that_is_not_utf8_is_read_with_replacement():
     frontend = ready_frontend()
     op = Close("x")
     frontend.submit(op)
-    frontend.receive(message("N", b"SN\xffTICE\0Mcaf\xe9\0\0") + parameter_status(b"p\xff", b"v\xfe")
-                     + message("A", int4(5) + b"ch\xff\0pay\xff\0") + message("E", b"SERROR\0Mcaf\xe9\0\0") + ready())
+    frontend.receive(
+        message("N", b"SN\xffTICE\0Mcaf\xe9\0\0")
+        + parameter_status(b"p\xff", b"v\xfe")
+        + message("A", int4(5) + b"ch\xff\0pay\xff\0")
+        + message("E", b"SERROR\0Mcaf\xe9\0\0")
+        + ready()
+    )
     assert frontend.notices == [{"S": "N\ufffdTICE", "M": "caf\ufffd"}]
     assert frontend.parameters == {"p\ufffd": "v\ufffd"}
     assert frontend.notifications == [(5, "ch\ufffd", "pay\ufffd")]

@@ -1,4 +1,5 @@
 """The owed table: its numbers, and every debt x every message byte."""
+
 import re
 from pathlib import Path
 
@@ -13,9 +14,29 @@ from pgproto.operations.extended import Close, Execute, ExecuteMany, Prepare
 from pgproto.operations.simple import SimpleQuery
 from pgproto.owed import NAMES, OWED
 from tests.support.backend_bytes import (
-    BOUND, COPY_DONE, PARSED, authentication, backend_key_data, complete, copy_response, cstring, data_row, error, int4,
-    message, negotiate, new_startup, notice, notification, parameter_description, parameter_status, ready,
-    ready_frontend, row_description, statement)
+    BOUND,
+    COPY_DONE,
+    PARSED,
+    authentication,
+    backend_key_data,
+    complete,
+    copy_response,
+    cstring,
+    data_row,
+    error,
+    int4,
+    message,
+    negotiate,
+    new_startup,
+    notice,
+    notification,
+    parameter_description,
+    parameter_status,
+    ready,
+    ready_frontend,
+    row_description,
+    statement,
+)
 
 PGPROTO = Path(pgproto.__file__).parent
 
@@ -40,7 +61,9 @@ C_LIMITS = {
 
 def numbers_of(path):
     text = (PGPROTO / path).read_text()
-    return {name: int(value, 0) for name, value in re.findall(r"^    ([A-Z_]+) = (0x[0-9A-Fa-f]+|\d+)$", text, re.M)}
+    return {
+        name: int(value, 0) for name, value in re.findall(r"^    ([A-Z_]+) = (0x[0-9A-Fa-f]+|\d+)$", text, re.MULTILINE)
+    }
 
 
 def test_the_numbers_in_c_are_those_of_owed_py():
@@ -82,11 +105,29 @@ WAYS = {
 
 # A valid body for each message that the table or the rules name.
 VALID = {
-    "R": authentication(), "v": negotiate(0x30000), "K": backend_key_data(), "Z": ready(), "1": PARSED, "2": BOUND,
-    "3": message("3"), "t": parameter_description(23), "T": row_description(("a", 23)), "n": message("n"),
-    "D": data_row(int4(1)), "C": complete(), "s": message("s"), "I": message("I"), "H": copy_response("H"),
-    "G": copy_response("G"), "W": copy_response("W"), "d": message("d", b"x"), "c": COPY_DONE,
-    "N": notice(), "S": parameter_status("a", "b"), "A": notification(1, "c", "p"), "E": error(),
+    "R": authentication(),
+    "v": negotiate(0x30000),
+    "K": backend_key_data(),
+    "Z": ready(),
+    "1": PARSED,
+    "2": BOUND,
+    "3": message("3"),
+    "t": parameter_description(23),
+    "T": row_description(("a", 23)),
+    "n": message("n"),
+    "D": data_row(int4(1)),
+    "C": complete(),
+    "s": message("s"),
+    "I": message("I"),
+    "H": copy_response("H"),
+    "G": copy_response("G"),
+    "W": copy_response("W"),
+    "d": message("d", b"x"),
+    "c": COPY_DONE,
+    "N": notice(),
+    "S": parameter_status("a", "b"),
+    "A": notification(1, "c", "p"),
+    "E": error(),
 }
 
 
@@ -108,9 +149,11 @@ def test_a_session_comes_to_owe_the_debt(debt):
     assert not op.is_settled
 
 
-@pytest.mark.parametrize(("debt", "kind", "outcome"),
-                         [(debt, kind, outcome) for debt, row in OWED.items() for kind, outcome in row.items()],
-                         ids=lambda x: NAMES.get(x) if isinstance(x, int) else x)
+@pytest.mark.parametrize(
+    ("debt", "kind", "outcome"),
+    [(debt, kind, outcome) for debt, row in OWED.items() for kind, outcome in row.items()],
+    ids=lambda x: NAMES.get(x) if isinstance(x, int) else x,
+)
 def test_a_message_of_the_table_does_to_the_debt_what_the_table_says(debt, kind, outcome):
     frontend, op = session_that_owes(debt)
     n_left = len(op.debts_left)
@@ -158,9 +201,13 @@ def test_every_other_message_ends_the_session_and_names_both(debt):
             assert text == f"message {kind!r} has come where the server owes {NAMES[debt]}"
         assert frontend.dead is caught.value
         assert frontend.pending() == [op] and not op.is_settled
-        for call in (frontend.resume, lambda: frontend.receive(ready()), lambda: frontend.submit(Close("x"))):
+        for call, arguments in (
+            (frontend.resume, ()),
+            (frontend.receive, (ready(),)),
+            (frontend.submit, (Close("x"),)),
+        ):
             with pytest.raises(ProtocolError) as again:
-                call()
+                call(*arguments)
             assert again.value is caught.value
         assert frontend.lose() == [op]
 

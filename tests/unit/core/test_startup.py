@@ -1,4 +1,5 @@
 """The start of a session: authentication's asks, limits before it, strangers, farewells."""
+
 import base64
 import hashlib
 import hmac
@@ -12,8 +13,28 @@ from pgproto.frontend import Frontend
 from pgproto.operations.extended import Close, Execute
 from pgproto.operations.startup import PROTOCOL_3_0, PROTOCOL_3_2, Startup
 from tests.support.backend_bytes import (
-    BOUND, CLOSED, authentication, backend_key_data, cstring, data_row, drive, error, fields, header, int4, message, negotiate,
-    new_startup, notice, parameter_status, pieces, ready, ready_frontend, split_messages, statement)
+    BOUND,
+    CLOSED,
+    authentication,
+    backend_key_data,
+    cstring,
+    data_row,
+    drive,
+    error,
+    fields,
+    header,
+    int4,
+    message,
+    negotiate,
+    new_startup,
+    notice,
+    parameter_status,
+    pieces,
+    ready,
+    ready_frontend,
+    split_messages,
+    statement,
+)
 
 OPENED = parameter_status("server_version", "17.0") + backend_key_data(5, b"wxyz") + ready()
 
@@ -27,9 +48,18 @@ def begun(op=None, **options):
 
 
 def is_started(frontend, op):
-    return (frontend.is_ready, frontend.is_authenticated, frontend.backend_pid, frontend.backend_key, frontend.parameters,
-            frontend.pending(), op.is_settled, op.error, frontend.transaction_status, frontend.n_status_changes) == (
-            True, True, 5, b"wxyz", {"server_version": "17.0"}, [], True, None, "I", 0)
+    return (
+        frontend.is_ready,
+        frontend.is_authenticated,
+        frontend.backend_pid,
+        frontend.backend_key,
+        frontend.parameters,
+        frontend.pending(),
+        op.is_settled,
+        op.error,
+        frontend.transaction_status,
+        frontend.n_status_changes,
+    ) == (True, True, 5, b"wxyz", {"server_version": "17.0"}, [], True, None, "I", 0)
 
 
 def test_trust_starts_a_session_for_every_split():
@@ -40,9 +70,13 @@ def test_trust_starts_a_session_for_every_split():
         assert is_started(frontend, op)
 
 
-@pytest.mark.parametrize(("request_", "sent"), [
-    (authentication(3), b"secret\0"), (authentication(5, b"salt"), b"md5" + b"da1ab72d3dc07a51d8d31f3ac0b5e7ce\0"),
-])
+@pytest.mark.parametrize(
+    ("request_", "sent"),
+    [
+        (authentication(3), b"secret\0"),
+        (authentication(5, b"salt"), b"md5" + b"da1ab72d3dc07a51d8d31f3ac0b5e7ce\0"),
+    ],
+)
 def test_a_password_is_asked_for_and_sent(request_, sent):
     answer = request_ + authentication() + OPENED
     for cut in range(len(answer) + 1):
@@ -53,6 +87,7 @@ def test_a_password_is_asked_for_and_sent(request_, sent):
             asked.append(op.question)
             op.answer("secret")
             assert op.question is None
+
         assert drive(frontend, pieces(answer, cut), serve) == [op]
         assert asked == [auth.AskPassword()]
         [(kind, body)] = split_messages(frontend.take_output())
@@ -80,7 +115,7 @@ def test_scram_asks_for_password_and_keys():
     frontend.receive(authentication(10, b"SCRAM-SHA-256\0\0"))
     [(kind, body)] = split_messages(frontend.take_output())
     assert kind == "p" and body.startswith(b"SCRAM-SHA-256\0")
-    bare = body[body.index(b"n,,") + 3:]
+    bare = body[body.index(b"n,,") + 3 :]
     assert bare.endswith(b"r=" + nonce)
     first = b"r=" + nonce + b"%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
     assert frontend.receive(authentication(11, first)) == [op]
@@ -93,10 +128,10 @@ def test_scram_asks_for_password_and_keys():
     [(kind, body)] = split_messages(frontend.take_output())
     assert kind == "p"
     salted = hashlib.pbkdf2_hmac("sha256", b"pencil", asked.salt, iterations)
-    said = bare + b"," + first + b"," + body[:body.index(b",p=")]
+    said = bare + b"," + first + b"," + body[: body.index(b",p=")]
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     signature = hmac.digest(hashlib.sha256(client_key).digest(), said, "sha256")
-    assert base64.b64decode(body[body.index(b",p=") + 3:]) == bytes(a ^ b for a, b in zip(client_key, signature))
+    assert base64.b64decode(body[body.index(b",p=") + 3 :]) == bytes(a ^ b for a, b in zip(client_key, signature))
     final = b"v=" + base64.b64encode(hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), said, "sha256"))
     assert frontend.receive(authentication(12, final) + authentication() + OPENED) == [op]
     assert is_started(frontend, op)
@@ -155,7 +190,9 @@ def new_startup_authentication():
     return auth.Authentication(auth.AuthOptions(user="u", is_encrypted=False, is_local=True))
 
 
-@pytest.mark.parametrize(("asked", "told"), [(PROTOCOL_3_0, 0x30000), (PROTOCOL_3_2, 0x30002), (PROTOCOL_3_2, 2), (PROTOCOL_3_0, 0)])
+@pytest.mark.parametrize(
+    ("asked", "told"), [(PROTOCOL_3_0, 0x30000), (PROTOCOL_3_2, 0x30002), (PROTOCOL_3_2, 2), (PROTOCOL_3_0, 0)]
+)
 def test_a_server_may_agree_to_the_version_that_was_asked_for(asked, told):
     frontend, op = begun(with_version(asked))
     assert frontend.receive(negotiate(told) + authentication() + OPENED) == [op]
@@ -163,15 +200,18 @@ def test_a_server_may_agree_to_the_version_that_was_asked_for(asked, told):
     assert is_started(frontend, op)
 
 
-@pytest.mark.parametrize(("asked", "told", "text"), [
-    (PROTOCOL_3_2, 0x30000, r"speaks protocol 3\.0 at most, 3\.2 was asked for"),
-    (PROTOCOL_3_2, 0x30001, r"speaks protocol 3\.1 at most, 3\.2 was asked for"),
-    (PROTOCOL_3_2, 1, r"speaks protocol 3\.1 at most"),
-    (PROTOCOL_3_0, 0x30002, "offers the protocol version 0x30002, 0x30000 was asked for"),
-    (PROTOCOL_3_2, 0x30003, "offers the protocol version 0x30003"),
-    (PROTOCOL_3_2, 0x20000, "offers the protocol version 0x20000"),
-    (PROTOCOL_3_2, -1, "offers the protocol version -0x1"),
-])
+@pytest.mark.parametrize(
+    ("asked", "told", "text"),
+    [
+        (PROTOCOL_3_2, 0x30000, r"speaks protocol 3\.0 at most, 3\.2 was asked for"),
+        (PROTOCOL_3_2, 0x30001, r"speaks protocol 3\.1 at most, 3\.2 was asked for"),
+        (PROTOCOL_3_2, 1, r"speaks protocol 3\.1 at most"),
+        (PROTOCOL_3_0, 0x30002, "offers the protocol version 0x30002, 0x30000 was asked for"),
+        (PROTOCOL_3_2, 0x30003, "offers the protocol version 0x30003"),
+        (PROTOCOL_3_2, 0x20000, "offers the protocol version 0x20000"),
+        (PROTOCOL_3_2, -1, "offers the protocol version -0x1"),
+    ],
+)
 def test_a_version_that_was_not_asked_for_ends_the_session(asked, told, text):
     frontend, _ = begun(with_version(asked))
     with pytest.raises(ProtocolError, match=text):
@@ -184,10 +224,16 @@ def test_options_that_the_server_does_not_know_end_the_session():
         frontend.receive(negotiate(0x30000, "_pq_.a", "_pq_.b"))
 
 
-@pytest.mark.parametrize("body", [
-    struct.pack("!i", 3), struct.pack("!ii", 0x30000, -1), struct.pack("!ii", 0x30000, 2) + cstring("a"),
-    struct.pack("!ii", 0x30000, 2**31 - 1), struct.pack("!ii", 0x30000, 0) + b"x",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        struct.pack("!i", 3),
+        struct.pack("!ii", 0x30000, -1),
+        struct.pack("!ii", 0x30000, 2) + cstring("a"),
+        struct.pack("!ii", 0x30000, 2**31 - 1),
+        struct.pack("!ii", 0x30000, 0) + b"x",
+    ],
+)
 def test_a_negotiation_that_lies_ends_the_session(body):
     frontend, _ = begun()
     with pytest.raises(ProtocolError, match="message 'v' is malformed"):
@@ -195,7 +241,11 @@ def test_a_negotiation_that_lies_ends_the_session(body):
 
 
 def test_the_version_is_negotiated_at_most_once_and_before_authentication():
-    for answer in (negotiate(0x30000) * 2, authentication() + negotiate(0x30000), authentication(3) + negotiate(0x30000)):
+    for answer in (
+        negotiate(0x30000) * 2,
+        authentication() + negotiate(0x30000),
+        authentication(3) + negotiate(0x30000),
+    ):
         frontend, _ = begun()
         with pytest.raises(ProtocolError, match="message 'v' has come where the server owes"):
             for op in frontend.receive(answer):
@@ -271,10 +321,16 @@ def test_another_early_message_has_at_most_30000_bytes(kind):
 # Strangers
 
 
-@pytest.mark.parametrize(("speech", "text"), [
-    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP"), (b"<html><body>", "HTTP"), (b"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"),
-    (b"\x15\x03\x01\x00\x02\x02\x28", "TLS"), (b"\x16\x03\x01\x02\x00\x01\x00\x01", "TLS"),
-])
+@pytest.mark.parametrize(
+    ("speech", "text"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP"),
+        (b"<html><body>", "HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"),
+        (b"\x15\x03\x01\x00\x02\x02\x28", "TLS"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01", "TLS"),
+    ],
+)
 def test_a_peer_that_speaks_something_else_is_named(speech, text):
     for cut in range(len(speech)):
         frontend, op = begun()
@@ -307,7 +363,11 @@ def test_an_error_before_the_session_is_ready_is_the_startups_own():
 def test_a_farewell_when_nothing_is_owed_is_kept(severity):
     frontend = ready_frontend()
     assert frontend.receive(error("terminating connection", "57P01", severity)) == []
-    assert (frontend.farewell.args, frontend.farewell.sqlstate, frontend.dead) == (("terminating connection",), "57P01", None)
+    assert (frontend.farewell.args, frontend.farewell.sqlstate, frontend.dead) == (
+        ("terminating connection",),
+        "57P01",
+        None,
+    )
 
 
 def test_a_fatal_error_in_the_middle_of_a_query_is_the_sessions_farewell():

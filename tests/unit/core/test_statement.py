@@ -1,12 +1,13 @@
 """A statement bound to codecs: arguments, rows, and descriptions that change."""
+
 import gc
 import struct
 import sys
 
 import pytest
+from pgproto.codecs.json import json_codec
 
 from pgproto.codecs.codec import Codec
-from pgproto.codecs.json import json_codec
 from pgproto.codecs.registry import CodecRegistry
 from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError
 from pgproto.messages.backend import Column
@@ -16,8 +17,28 @@ from pgproto.record import Record
 from pgproto.row_sinks import RawRows, Records, RowSink
 from pgproto.statement import Statement
 from tests.support.backend_bytes import (
-    BOUND, DATE, INT4, INT4_ARRAY, JSON, NO_DATA, PARSED, TEXT, complete, data_row, drive, error, int4, kinds, message, ready,
-    ready_frontend, row_body, row_description, rows_answer, statement)
+    BOUND,
+    DATE,
+    INT4,
+    INT4_ARRAY,
+    JSON,
+    NO_DATA,
+    PARSED,
+    TEXT,
+    complete,
+    data_row,
+    drive,
+    error,
+    int4,
+    kinds,
+    message,
+    ready,
+    ready_frontend,
+    row_body,
+    row_description,
+    rows_answer,
+    statement,
+)
 
 
 def submit(op):
@@ -35,12 +56,15 @@ def fetch(frontend, op, answer):
 # Arguments
 
 
-@pytest.mark.parametrize(("parameters", "arguments", "text"), [
-    ([], (1,), "the server expects 0 arguments for this query, 1 was passed"),
-    ([INT4], (), "the server expects 1 argument for this query, 0 were passed"),
-    ([INT4, INT4], (1, 2, 3), "the server expects 2 arguments for this query, 3 were passed"),
-    ([INT4, INT4], [1], "the server expects 2 arguments for this query, 1 was passed"),
-])
+@pytest.mark.parametrize(
+    ("parameters", "arguments", "text"),
+    [
+        ([], (1,), "the server expects 0 arguments for this query, 1 was passed"),
+        ([INT4], (), "the server expects 1 argument for this query, 0 were passed"),
+        ([INT4, INT4], (1, 2, 3), "the server expects 2 arguments for this query, 3 were passed"),
+        ([INT4, INT4], [1], "the server expects 2 arguments for this query, 1 was passed"),
+    ],
+)
 def test_a_wrong_number_of_arguments_is_said(parameters, arguments, text):
     frontend = ready_frontend()
     with pytest.raises(InterfaceError) as caught:
@@ -70,7 +94,9 @@ def test_more_arguments_than_a_query_can_have_are_said():
 def test_a_wrong_number_of_arguments_in_executemany_names_the_element():
     with pytest.raises(InterfaceError) as caught:
         submit(ExecuteMany(statement(parameters=[INT4]), [(1,), (1, 2)]))
-    assert caught.value.args == ("the server expects 1 argument for this query, 2 were passed (element #1 of executemany() sequence)",)
+    assert caught.value.args == (
+        "the server expects 1 argument for this query, 2 were passed (element #1 of executemany() sequence)",
+    )
 
 
 class Unshowable:
@@ -78,10 +104,15 @@ class Unshowable:
         raise RuntimeError("no")
 
 
-@pytest.mark.parametrize(("value", "shown"), [
-    ("abc", "'abc'"), ("x" * 38, "'" + "x" * 38 + "'"), ("x" * 39, "'" + "x" * 39 + "..."),
-    (Unshowable(), "<Unshowable: repr() raised RuntimeError>"),
-])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("abc", "'abc'"),
+        ("x" * 38, "'" + "x" * 38 + "'"),
+        ("x" * 39, "'" + "x" * 39 + "..."),
+        (Unshowable(), "<Unshowable: repr() raised RuntimeError>"),
+    ],
+)
 def test_a_bad_argument_is_named_by_number_value_and_type(value, shown):
     frontend = ready_frontend()
     with pytest.raises(DataError) as caught:
@@ -98,7 +129,9 @@ def test_a_bad_argument_is_named_by_number_value_and_type(value, shown):
 def test_a_bad_argument_in_executemany_names_the_element_too():
     with pytest.raises(DataError) as caught:
         submit(ExecuteMany(statement(parameters=[INT4]), [(1,), ("x",)]))
-    assert caught.value.args[0].startswith("invalid input for query argument $1 in element #1 of executemany() sequence: 'x' (")
+    assert caught.value.args[0].startswith(
+        "invalid input for query argument $1 in element #1 of executemany() sequence: 'x' ("
+    )
     assert (caught.value.element, caught.value.parameter) == (1, 1)
 
 
@@ -118,7 +151,10 @@ def test_an_interface_error_of_an_encoder_stays_one():
     with pytest.raises(InterfaceError) as caught:
         submit(Execute(statement(parameters=[JSON], registry=registry), ({},)))
     assert (caught.value.args[0].splitlines()[0], caught.value.detail, caught.value.hint) == (
-        "query argument $1: not this one\nDETAIL:  d\nHINT:  h".splitlines()[0], "d", "h")
+        "query argument $1: not this one\nDETAIL:  d\nHINT:  h".splitlines()[0],
+        "d",
+        "h",
+    )
 
 
 def test_a_list_that_shrinks_while_it_is_encoded_is_sent_as_it_was():
@@ -136,7 +172,9 @@ def test_a_list_that_shrinks_while_it_is_encoded_is_sent_as_it_was():
 
 def test_arguments_may_be_any_iterable():
     for arguments in ((1, 2), [1, 2], {1: "a", 2: "b"}, range(1, 3), iter([1, 2])):
-        assert statement(parameters=[INT4, INT4]).encode_bind(arguments) == statement(parameters=[INT4, INT4]).encode_bind((1, 2))
+        assert statement(parameters=[INT4, INT4]).encode_bind(arguments) == statement(
+            parameters=[INT4, INT4]
+        ).encode_bind((1, 2))
 
 
 def test_an_exception_that_is_not_an_error_passes_through():
@@ -156,8 +194,19 @@ def test_an_exception_that_is_not_an_error_passes_through():
 
 def test_a_statement_says_what_it_is():
     s = Statement("select 1", "n", (INT4,), (Column("a", 0, 0, TEXT, -1, -1, 0),), CodecRegistry())
-    assert (s.sql, s.name, s.parameter_oids, s.has_rows, s.mentions_copy, s.is_closed) == ("select 1", "n", (INT4,), True, False, False)
-    assert ([c.oid for c in s.parameter_codecs], [c.oid for c in s.column_codecs], s.shape.names) == ([INT4], [TEXT], ("a",))
+    assert (s.sql, s.name, s.parameter_oids, s.has_rows, s.mentions_copy, s.is_closed) == (
+        "select 1",
+        "n",
+        (INT4,),
+        True,
+        False,
+        False,
+    )
+    assert ([c.oid for c in s.parameter_codecs], [c.oid for c in s.column_codecs], s.shape.names) == (
+        [INT4],
+        [TEXT],
+        ("a",),
+    )
     assert repr(s) == "<Statement 'n' 'select 1'>"
     none = statement(columns=None)
     assert (none.has_rows, none.columns, none.shape.names) == (False, (), ())
@@ -173,7 +222,9 @@ def test_a_type_that_nobody_knows_is_exchanged_as_text():
 
 def test_a_column_whose_format_is_told_keeps_it():
     s = Statement("x", "", (), (Column("a", 0, 0, 999_999, -1, -1, 1),), CodecRegistry())
-    with pytest.raises(DecodeError, match="column 'a' of type oid 999999 cannot be read: the type cannot be read in the format"):
+    with pytest.raises(
+        DecodeError, match="column 'a' of type oid 999999 cannot be read: the type cannot be read in the format"
+    ):
         s.decode(row_body(b"x"))
     assert tuple(s.decode(row_body(None))) == (None,)
 
@@ -187,8 +238,11 @@ def test_a_name_longer_than_the_server_compares_is_refused():
 
 
 def test_rows_become_records():
-    op = fetch(ready_frontend(), Execute(statement(columns=[("a", INT4), ("b", TEXT)]), (), Records()),
-               BOUND + data_row(int4(1), b"x") + data_row(None, b"") + complete("SELECT 2"))
+    op = fetch(
+        ready_frontend(),
+        Execute(statement(columns=[("a", INT4), ("b", TEXT)]), (), Records()),
+        BOUND + data_row(int4(1), b"x") + data_row(None, b"") + complete("SELECT 2"),
+    )
     rows = op.take_rows()
     assert [dict(row) for row in rows] == [{"a": 1, "b": "x"}, {"a": None, "b": ""}]
     assert (op.take_rows(), type(rows[0]) is Record, op.tag, op.was_bound) == ([], True, "SELECT 2", True)
@@ -212,9 +266,14 @@ def test_rows_may_be_thrown_away_or_kept_as_bytes():
     assert raw.take_rows() == []
 
 
-@pytest.mark.parametrize(("oid", "value", "is_tracked"), [
-    (INT4, int4(1), False), (TEXT, b"x", False), (INT4_ARRAY, struct.pack("!iiiiiii", 1, 0, INT4, 1, 1, 4, 7), True),
-])
+@pytest.mark.parametrize(
+    ("oid", "value", "is_tracked"),
+    [
+        (INT4, int4(1), False),
+        (TEXT, b"x", False),
+        (INT4_ARRAY, struct.pack("!iiiiiii", 1, 0, INT4, 1, 1, 4, 7), True),
+    ],
+)
 def test_only_rows_that_can_hold_a_container_are_known_to_the_collector(oid, value, is_tracked):
     for columns in ([("a", oid)], [("a", oid), ("b", INT4)], [("b", INT4), ("a", oid)]):
         values = [value if name == "a" else int4(1) for name, _ in columns]
@@ -230,12 +289,16 @@ def test_a_value_that_cannot_be_decoded_names_column_and_type_and_keeps_the_sess
     assert str(op.error) == f"column 'b' of type {name} cannot be read: 4 bytes were expected, 2 are left"
     assert (op.error.column, op.error.__cause__ is not None, op.take_rows(), op.tag) == ("b", True, [], "SELECT 3")
     assert (frontend.dead, frontend.transaction_status) == (None, "I")
-    assert [tuple(r) for r in fetch(frontend, Execute(statement(), (), Records()), rows_answer(5)).take_rows()] == [(5,)]
+    assert [tuple(r) for r in fetch(frontend, Execute(statement(), (), Records()), rows_answer(5)).take_rows()] == [
+        (5,)
+    ]
 
 
 def test_a_value_out_of_pythons_range_is_out_of_range():
     far = struct.pack("!i", 2**31 - 2)
-    op = fetch(ready_frontend(), Execute(statement(columns=[("d", DATE)]), (), Records()), BOUND + data_row(far) + complete())
+    op = fetch(
+        ready_frontend(), Execute(statement(columns=[("d", DATE)]), (), Records()), BOUND + data_row(far) + complete()
+    )
     assert isinstance(op.error, OutOfRange) and op.error.column == "d"
     with pytest.raises(OutOfRange, match="column 'd' of type date cannot be read"):
         statement(columns=[("d", DATE)]).decode(row_body(far))
@@ -278,18 +341,29 @@ def test_an_exception_that_is_no_error_passes_through_and_keeps_what_was_settled
 
 def test_a_decode_error_in_executemany_keeps_the_session():
     frontend = ready_frontend()
-    op = fetch(frontend, ExecuteMany(statement(), [(), ()], Records()),
-               rows_answer(1) + BOUND + data_row(b"x") + data_row(int4(2)) + complete())
+    op = fetch(
+        frontend,
+        ExecuteMany(statement(), [(), ()], Records()),
+        rows_answer(1) + BOUND + data_row(b"x") + data_row(int4(2)) + complete(),
+    )
     assert isinstance(op.error, DecodeError) and not hasattr(op.error, "batch_index")
     assert (op.take_rows(), op.n_done, frontend.dead) == ([], 2, None)
 
 
-@pytest.mark.parametrize(("body", "text"), [
-    (b"", "a row of 0 bytes"), (b"\0", "a row of 1 bytes"), (b"\0\2\0\0\0\0\0\0\0\0", "a row of 2 columns has come, 1 were described"),
-    (b"\0\0", "a row of 0 columns has come, 1 were described"), (b"\0\1\0\0\0", "a row ends inside the length of column 'a'"),
-    (b"\0\1\0\0\0\5abcd", "column 'a' announces 5 bytes, 4 are left"), (b"\0\1\xff\xff\xff\xfe", "column 'a' announces -2 bytes"),
-    (b"\0\1\0\0\0\4abcdx", "a row has 1 bytes left over"), (b"\0\1\xff\xff\xff\xffx", "a row has 1 bytes left over"),
-])
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "a row of 0 bytes"),
+        (b"\0", "a row of 1 bytes"),
+        (b"\0\2\0\0\0\0\0\0\0\0", "a row of 2 columns has come, 1 were described"),
+        (b"\0\0", "a row of 0 columns has come, 1 were described"),
+        (b"\0\1\0\0\0", "a row ends inside the length of column 'a'"),
+        (b"\0\1\0\0\0\5abcd", "column 'a' announces 5 bytes, 4 are left"),
+        (b"\0\1\xff\xff\xff\xfe", "column 'a' announces -2 bytes"),
+        (b"\0\1\0\0\0\4abcdx", "a row has 1 bytes left over"),
+        (b"\0\1\xff\xff\xff\xffx", "a row has 1 bytes left over"),
+    ],
+)
 def test_a_row_that_breaks_its_frame_ends_the_session(body, text):
     frontend = ready_frontend()
     frontend.submit(Execute(statement(), (), Records()))
@@ -324,13 +398,16 @@ def test_a_description_that_means_the_same_keeps_the_statement():
     assert described(s, row_description(("a", INT4, 1)) + rows).statement is s
 
 
-@pytest.mark.parametrize(("columns", "body", "row"), [
-    ((("b", INT4, 1),), row_body(int4(1)), {"b": 1}),
-    ((("a", TEXT, 1),), row_body(b"x"), {"a": "x"}),
-    ((("a", INT4, 1), ("b", INT4, 1)), row_body(int4(1), int4(2)), {"a": 1, "b": 2}),
-    ((), row_body(), {}),
-    ((("a", 999_999, 0),), row_body(b"x"), {"a": "x"}),
-])
+@pytest.mark.parametrize(
+    ("columns", "body", "row"),
+    [
+        ((("b", INT4, 1),), row_body(int4(1)), {"b": 1}),
+        ((("a", TEXT, 1),), row_body(b"x"), {"a": "x"}),
+        ((("a", INT4, 1), ("b", INT4, 1)), row_body(int4(1), int4(2)), {"a": 1, "b": 2}),
+        ((), row_body(), {}),
+        ((("a", 999_999, 0),), row_body(b"x"), {"a": "x"}),
+    ],
+)
 def test_a_description_that_differs_replaces_the_statement(columns, body, row):
     s = unnamed()
     op = described(s, row_description(*columns) + message("D", body) + complete())

@@ -1,4 +1,5 @@
 """The bounded reads and the two buffers."""
+
 import struct
 
 import pytest
@@ -14,9 +15,9 @@ FIXED = [
     ("byte", "!B", [0, 1, 254, 255]),
     ("int16", "!h", [-32768, -1, 0, 258, 32767]),
     ("uint16", "!H", [0, 258, 32768, 65535]),
-    ("int32", "!i", [-2**31, -1, 0, 0x01020304, 2**31 - 1]),
+    ("int32", "!i", [-(2**31), -1, 0, 0x01020304, 2**31 - 1]),
     ("uint32", "!I", [0, 0x01020304, 2**31, 2**32 - 1]),
-    ("int64", "!q", [-2**63, -1, 0, 0x0102030405060708, 2**63 - 1]),
+    ("int64", "!q", [-(2**63), -1, 0, 0x0102030405060708, 2**63 - 1]),
     ("float8", "!d", [-1.0, 0.0, 1.5, float("inf")]),
     ("float4", "!f", [-1.0, 0.0, 1.5, float("-inf")]),
 ]
@@ -85,7 +86,7 @@ def test_a_read_buffer_keeps_every_byte_while_it_grows():
     sent = bytes(range(256)) * 1200
     frames = notice("x" * 100_000) + notice("y" * 200_000) + notice(sent.hex())
     for at in range(0, len(frames), 9973):
-        assert frontend.receive(frames[at:at + 9973]) == []
+        assert frontend.receive(frames[at : at + 9973]) == []
     assert [n["M"] for n in frontend.notices] == ["x" * 100_000, "y" * 200_000, sent.hex()]
     assert len(frontend.input) == 0
 
@@ -105,7 +106,7 @@ def test_a_read_buffer_takes_no_more_than_a_message_of_known_length_needs():
     frontend = ready_frontend()
     whole = notice("m" * 150_000)
     for at in range(0, len(whole), 16_384):
-        frontend.receive(whole[at:at + 16_384])
+        frontend.receive(whole[at : at + 16_384])
         frontend.input.writable()
     assert frontend.input.capacity <= len(whole) + 16_384
     assert len(frontend.notices) == 1
@@ -179,8 +180,9 @@ def test_a_message_longer_than_its_type_ever_is_is_refused_by_its_header(kind, l
         frontend.receive(header(kind, length))
 
 
-@pytest.mark.parametrize(("kind", "length"), [("D", 0x3FFFFFFF), ("C", 30_000), ("Z", 5)]
-                         + [(kind, 1_000_000) for kind in "TtDdENA"])
+@pytest.mark.parametrize(
+    ("kind", "length"), [("D", 0x3FFFFFFF), ("C", 30_000), ("Z", 5)] + [(kind, 1_000_000) for kind in "TtDdENA"]
+)
 def test_a_message_as_long_as_its_type_may_be_is_waited_for(kind, length):
     frontend = ready_frontend()
     assert frontend.receive(header(kind, length)) == []
@@ -190,7 +192,12 @@ def test_a_message_as_long_as_its_type_may_be_is_waited_for(kind, length):
 def test_a_fresh_frontend_has_nothing_to_say():
     frontend = Frontend()
     assert (frontend.receive(b""), frontend.pending(), frontend.take_output()) == ([], [], b"")
-    assert (frontend.n_pending, frontend.is_gated, frontend.is_ready, frontend.transaction_status) == (0, False, False, "I")
+    assert (frontend.n_pending, frontend.is_gated, frontend.is_ready, frontend.transaction_status) == (
+        0,
+        False,
+        False,
+        "I",
+    )
 
 
 def test_a_read_buffer_takes_any_buffer():
@@ -277,7 +284,9 @@ def test_more_than_a_message_can_hold_is_refused_before_a_byte_is_copied(what):
 
 def test_a_message_that_is_too_long_is_refused_as_it_ends():
     buffer = WriteBuffer()
-    with pytest.raises(InterfaceError, match="of this type to the server can hold 1073741822 bytes, this one needs 1073741823"):
+    with pytest.raises(
+        InterfaceError, match="of this type to the server can hold 1073741822 bytes, this one needs 1073741823"
+    ):
         buffer.pretend("message", 0x3FFFFFFF)
 
 
