@@ -293,6 +293,10 @@ def test_before_authentication_no_more_than_64_kib_are_read():
     with pytest.raises(ProtocolError):
         frontend.receive(notice())
     assert not op.is_settled
+    frontend, _ = begun()
+    assert frontend.receive(one * n) == []
+    with pytest.raises(ProtocolError, match="message 'N' announces"):
+        frontend.receive(header("N", len(exact)))
 
 
 def test_after_authentication_the_64_kib_do_not_count():

@@ -120,6 +120,16 @@ def test_a_large_read_buffer_shrinks_once_it_is_empty():
     assert frontend.input.capacity == 65536
 
 
+def test_a_read_buffer_of_little_more_than_four_times_its_usual_size_shrinks_too():
+    frontend = ready_frontend()
+    whole = notice("m" * 280_000)
+    for at in range(0, len(whole), 16_384):
+        frontend.receive(whole[at : at + 16_384])
+    assert 4 * 65536 < frontend.input.capacity < 5 * 65536
+    frontend.input.writable()
+    assert frontend.input.capacity == 65536
+
+
 def test_a_middling_read_buffer_is_kept_when_it_is_empty():
     buffer = ReadBuffer()
     buffer.extend(bytes(120_000))
