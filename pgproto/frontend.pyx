@@ -467,7 +467,7 @@ cdef class Frontend:
         what = ""
         if start[:4] == b"SSH-":
             what = ": it seems to speak SSH"
-        elif kind == c'E' or kind == c'N' or kind == c'R' or kind == c'S' or kind == c'v' or kind == c'K' or kind == c'Z':
+        elif kind in b"ENRSvKZ":
             return 0
         elif kind == 0x15 or kind == 0x16:
             what = ": it seems to speak TLS"

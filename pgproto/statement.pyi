@@ -14,7 +14,8 @@ mentions_copy: Callable[[str], re.Match[str] | None]
 @final
 class Statement:
     def __new__(
-        cls, sql: str, name: str, parameter_oids: tuple[int, ...], columns: tuple[Column, ...] | None, registry: CodecRegistry
+        cls, sql: str, name: str, parameter_oids: tuple[int, ...], columns: tuple[Column, ...] | None,
+        registry: CodecRegistry,
     ) -> Self: ...
     @property
     def sql(self) -> str: ...

@@ -6,7 +6,8 @@ from typing_extensions import Self
 @final
 class Codec:
     def __new__(
-        cls, oid: int, name: str | None, *, schema: str = "pg_catalog", kind: str = "scalar", element: Codec | None = None
+        cls, oid: int, name: str | None, *, schema: str = "pg_catalog", kind: str = "scalar",
+        element: Codec | None = None,
     ) -> Self: ...
     @property
     def oid(self) -> int: ...
