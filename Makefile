@@ -55,7 +55,7 @@ demo: $(VENV)/.have-demo build
 	@$(PY) examples/demo.py
 
 unit: $(VENV)/.have-test build
-	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/unit tests/test_architecture.py $(PYTEST_ARGS)
 
 test: $(VENV)/.have-test build
 	@$(PY) -m pytest tests $(PYTEST_ARGS)
@@ -68,7 +68,7 @@ lint: $(VENV)/.have-check
 	@cython-lint asyncpg_core pgproto
 
 types: $(VENV)/.have-check
-	@mypy --strict asyncpg_core pgproto
+	@mypy --strict asyncpg_core pgproto tests/typing
 
 stubtest: $(VENV)/.have-check build
 	@$(PY) tools/stubtest.py

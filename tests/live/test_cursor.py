@@ -198,7 +198,8 @@ async def test_timeout_of_a_fetch_leaves_a_connection_that_works(connection):
         async with connection.transaction():
             cursor = await connection.cursor("SELECT pg_sleep(10)")
             await cursor.fetch(1, timeout=0.2)
-    assert await connection.fetchval("SELECT 1") == 1
+    assert await connection.execute("SELECT 1") == "SELECT 1"
+    assert not connection.is_in_transaction()
 
 
 async def test_cursor_of_a_closed_connection_is_refused(dsn):
