@@ -139,7 +139,7 @@ def test_scram_asks_for_password_and_keys():
 
 def test_a_method_that_is_refused_ends_the_session_with_its_reason():
     frontend, op = begun(require_auth="scram-sha-256")
-    with pytest.raises(ProtocolError, match="message 'R' could not be dealt with: .*require_auth") as caught:
+    with pytest.raises(ProtocolError, match="authentication was refused: .*require_auth") as caught:
         frontend.receive(authentication(3))
     assert isinstance(caught.value.__cause__, InterfaceError)
     assert frontend.lose() == [op]
@@ -182,8 +182,8 @@ def test_a_server_without_a_cancel_key_is_accepted():
 # NegotiateProtocolVersion
 
 
-def with_version(version):
-    return Startup({"user": "u"}, new_startup_authentication(), version=version)
+def with_version(version, least_version=PROTOCOL_3_0):
+    return Startup({"user": "u"}, new_startup_authentication(), version=version, least_version=least_version)
 
 
 def new_startup_authentication():
@@ -203,9 +203,9 @@ def test_a_server_may_agree_to_the_version_that_was_asked_for(asked, told):
 @pytest.mark.parametrize(
     ("asked", "told", "text"),
     [
-        (PROTOCOL_3_2, 0x30000, r"speaks protocol 3\.0 at most, 3\.2 was asked for"),
-        (PROTOCOL_3_2, 0x30001, r"speaks protocol 3\.1 at most, 3\.2 was asked for"),
-        (PROTOCOL_3_2, 1, r"speaks protocol 3\.1 at most"),
+        (PROTOCOL_3_2, 0x30000, r"speaks protocol 3\.0 at most, min_protocol_version is 3\.2"),
+        (PROTOCOL_3_2, 0x30001, r"speaks protocol 3\.1 at most, min_protocol_version is 3\.2"),
+        (PROTOCOL_3_2, 1, r"speaks protocol 3\.1 at most, min_protocol_version is 3\.2"),
         (PROTOCOL_3_0, 0x30002, "offers the protocol version 0x30002, 0x30000 was asked for"),
         (PROTOCOL_3_2, 0x30003, "offers the protocol version 0x30003"),
         (PROTOCOL_3_2, 0x20000, "offers the protocol version 0x20000"),
@@ -213,9 +213,15 @@ def test_a_server_may_agree_to_the_version_that_was_asked_for(asked, told):
     ],
 )
 def test_a_version_that_was_not_asked_for_ends_the_session(asked, told, text):
-    frontend, _ = begun(with_version(asked))
+    frontend, _ = begun(with_version(asked, least_version=asked))
     with pytest.raises(ProtocolError, match=text):
         frontend.receive(negotiate(told))
+
+
+def test_an_older_version_is_accepted_down_to_the_least_one():
+    frontend, op = begun(with_version(PROTOCOL_3_2, least_version=PROTOCOL_3_0))
+    assert frontend.receive(negotiate(0x30000)) == []
+    assert op.negotiated == (0x30000, ())
 
 
 def test_options_that_the_server_does_not_know_end_the_session():
