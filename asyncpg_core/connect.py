@@ -179,7 +179,7 @@ async def open_session(sock: Socket, route: Route, password: PasswordSource, wis
         session.abort()
         sock.close()
         raise
-    session.open_canceller = lambda: send_cancel_request(
+    session.canceller.send_request = lambda: send_cancel_request(
         route, options, session.frontend.backend_pid, session.frontend.backend_key)
     return session, route
 

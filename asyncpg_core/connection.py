@@ -215,7 +215,7 @@ class Connection(Generic[RecordT]):
     def _forget_transaction(self) -> None:
         """Drop what transactions of this connection still owe."""
         if self._top_transaction is not None:
-            self._session.drop_prelude(self._top_transaction)
+            self._session.preludes.drop(self._top_transaction)
             self._top_transaction = None
         self._session.has_begun = False
 
@@ -237,11 +237,14 @@ class Connection(Generic[RecordT]):
             return
         seconds = timeout if timeout is not None else self._config.command_timeout or CLOSE_SECONDS
         try:
-            await asyncio.wait_for(session.drain(), seconds)
+            await asyncio.wait_for(self._part(), seconds)
         except BaseException:
             session.abort()
             raise
-        session.say_goodbye()
+
+    async def _part(self) -> None:
+        await self._session.drain()
+        await self._session.part()
 
     def terminate(self) -> None:
         """Close at once; pending calls fail."""

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pgproto.errors import InterfaceError, PipelineAborted
-from pgproto.operations.extended import Script
+from asyncpg_core import groups
+from pgproto.errors import InterfaceError
 from pgproto.operations.operation import Group
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ class Pipeline:
         self._group: Group | None = None
         self._collecting: Group | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._bad: BaseException | None = None
 
     # As a context manager
 
@@ -42,6 +41,7 @@ class Pipeline:
         if self._session.pipeline is not None:
             raise InterfaceError("a pipeline is open on this connection already")
         self._session.pipeline = self
+        self._session.on_bad_member = groups.end_after_bad_argument
         self._task = asyncio.current_task()
         self._open_group()
         return self
@@ -52,7 +52,7 @@ class Pipeline:
         session = self._session
         if error is not None and self._group is not None and not self._group.n_written:
             # Nothing of the group has left: it never happens.
-            session.drop_group(self._group, error)
+            groups.drop_group(session, self._group, error)
             self._group = self._collecting = None
         else:
             self.flush()
@@ -73,29 +73,13 @@ class Pipeline:
         if asyncio.current_task() is self._task:
             self.flush()
 
-    def on_bad_argument(self, group: Group, error: BaseException) -> None:
-        """A member was refused before a byte of it was written: the group ends, and outside a transaction it is
-        undone."""
-        self._bad = error
-        session = self._session
-        if group.n_written and not group.is_ended and not session.has_begun \
-                and session.frontend.transaction_status == "I":
-            undo = Script(("ROLLBACK",))
-            undo.group = group
-            undo.ends_group = False
-            session.submit_member(undo)
-        session.fail_group(group, PipelineAborted(
-            "the statement was not executed, because an argument of another one of the same pipeline was refused: "
-            f"{error}"
-        ), error)
-
     def flush(self) -> None:
         """Write what was collected and its Sync; later calls of the block belong to a new group."""
         group = self._group
         if group is None:
             return
         self._open_group()
-        self._session.write_group(group)
+        groups.write_group(self._session, group)
 
     # The calls
 

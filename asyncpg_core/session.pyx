@@ -18,6 +18,9 @@ from pgproto.operations.simple cimport SimpleQuery
 from pgproto.row_sinks cimport Records, RowSink, new_records
 from pgproto.statement cimport Statement
 
+from asyncpg_core.deadlines cimport Deadlines
+from asyncpg_core.preludes cimport Preludes
+from asyncpg_core.reset cimport Reset
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.call cimport (
     DONE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN, STARTED)
@@ -25,46 +28,20 @@ from asyncpg_core.call cimport (
 from asyncio import CancelledError
 from asyncio import _get_running_loop as running_loop
 
+from asyncpg_core.canceller import Canceller
 from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, lost_error
 from pgproto.errors import (
-    ConnectionDoesNotExistError, InterfaceError, PipelineAborted, PostgresError, ProtocolError)
+    ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
 
-# Seconds: how long a CancelRequest, the replies behind it, and an abandoned head may take.
-cdef double CANCEL_BOUND = 5.0
-cdef double STUCK_BOUND = 1.0
+# Seconds that the server has to hang up after its farewell.
 cdef double FAREWELL_BOUND = 1.0
 
 
-class Cancelling:
-    """A CancelRequest under way for the operation at the head: writes are held until it is over and settled."""
-
-    __slots__ = ("op", "task", "is_sent", "is_settled", "drain_timer")
-
-    def __init__(self, op):
-        self.op = op
-        self.task = None
-        self.is_sent = False
-        self.is_settled = False
-        self.drain_timer = None
-
-
-class Ending:
-    """A COMMIT or ROLLBACK, written, that nobody waits for any more: it must not leave its transaction open."""
-
-    __slots__ = ("session", "is_top")
-
-    def __init__(self, session, is_top):
-        self.session = session
-        self.is_top = is_top
-
-    def on_settled(self, op):
-        self.session.n_ending -= self.is_top
-        if self.is_top and self.session.frontend.transaction_status != "I":
-            self.session.roll_back_first("ROLLBACK")
-
-    def on_lost(self, error):
-        """With the connection the transaction is gone."""
+cdef enum InFront:
+    NOBODY
+    PLAIN_ONES
+    MAY_MATTER
 
 
 @cython.final
@@ -78,9 +55,10 @@ cdef class Session(Endpoint):
         self.registry = registry
         self.queue = deque()
         self.describing = []
-        self.owed_prelude = []
-        self.owing = []
-        self.owed_after = []
+        self.preludes = Preludes()
+        self.reset = Reset()
+        self.deadlines = Deadlines(self)
+        self.canceller = Canceller(self)
         self.calls = CallMaker(self)
 
     def __repr__(self):
@@ -91,29 +69,41 @@ cdef class Session(Endpoint):
 
     cdef int start_call(self, object awaited) except -1:
         cdef Call call = awaited
-        if self.is_closed:
+        if self.is_closed or self.is_parting:
             raise InterfaceError("connection is closed")
         if running_loop() is not self.loop:
             raise InterfaceError(f"the connection belongs to the event loop {self.loop!r}, the call was made from "
                                  f"{running_loop()!r}")
-        self.n_started += 1
-        call.number = self.n_started
+        call.number = self.preludes.next_number()
         if call.timeout != 0:
             if call.timeout < 0:
                 raise QueryTimeout(f"the time of {call.name} was over before it began")
             call.deadline = monotonic() + call.timeout
-            self.arm(call.deadline)
+            self.deadlines.arm(call.deadline)
         if self.pipeline is not None and call.group is None:
             self.pipeline.step_aside()
         self.make_operation(call)
-        if (call.op is not None and not self.queue and self.frontend.n_pending == 0 and self.cancelling is None
-                and self.reset is None and call.group is None and self.frontend.gate is None and not self.describing):
+        if (call.op is not None and not self.queue and self.frontend.n_pending == 0 and not self.holds_writes
+                and self.reset.op is None and call.group is None and self.frontend.gate is None and not self.describing):
             self.write(call)
             if self.statements.evicted:
                 self.write_evicted()
             return self.transport.flush()
-        self.queue.append(call)
+        if call.group is None:
+            self.queue.append(call)
+        else:
+            self.queue.insert(self.place_in_group(call), call)
         return self.schedule_tick()
+
+    cdef Py_ssize_t place_in_group(self, Call member):
+        """Return where a member of a group belongs in the queue: behind the group's last, whatever came in between."""
+        cdef Call call
+        cdef Py_ssize_t i = 0, place = len(self.queue)
+        for call in self.queue:
+            i += 1
+            if call.group is member.group:
+                place = i
+        return place
 
     cdef int make_operation(self, Call call) except -1:
         """Give the call its operation, or let it wait for its statement."""
@@ -176,9 +166,9 @@ cdef class Session(Endpoint):
     cdef int pump(self) except -1:
         """Write the calls whose turn it is."""
         cdef Call call
-        if self.cancelling is not None or self.is_closed or self.frontend.farewell is not None:
+        if self.holds_writes or self.is_closed or self.frontend.farewell is not None:
             return 0
-        if self.awaited_reset is not None:
+        if self.reset.awaited is not None:
             return 0
         if self.frontend.gate is not None:
             self.proceed()
@@ -189,25 +179,33 @@ cdef class Session(Endpoint):
                 continue
             if call.op is None or self.transport.is_backed_up():
                 break
-            if call.group is not None and not call.group.is_ended and self.is_withheld(call):
+            if call.group is not None and not call.group.is_ended and self.is_withheld(call.group):
                 break
             if not self.frontend.may_send(call.op):
                 break
-            if self.reset is not None and not self.reset_shares_with(call):
+            if self.reset.op is not None and not self.reset.goes_in_front_of(call.op, self.frontend):
                 break
             self.queue.popleft()
             self.write(call)
-        if self.reset is not None and self.frontend.gate is None:
-            self.pump_reset()
-        if self.describing and self.awaited_reset is None:
+        if self.reset.op is not None and self.frontend.gate is None:
+            self.reset.write_alone(self.frontend)
+        if self.describing and self.reset.awaited is None:
             self.pump_describing()
         if self.statements.evicted and self.frontend.gate is None:
             self.write_evicted()
         return 0
 
-    def is_withheld(self, Call call not None):
-        """Whether the pipeline block that the call belongs to is still collecting."""
-        return self.pipeline is not None and self.pipeline.holds(call.group)
+    def is_withheld(self, Group group not None):
+        """Whether the pipeline block is still collecting, or a member waits for its statement: once the first member is
+        written, nobody but the group may write, and a Prepare could not."""
+        cdef Call call
+        if self.pipeline is not None and self.pipeline.holds(group):
+            return True
+        if group.n_written == 0:
+            for call in self.queue:
+                if call.group is group and call.phase == STARTED and call.op is None:
+                    return True
+        return False
 
     cdef int pump_describing(self) except -1:
         """Write the Prepares that are asked for: behind what could be written, in front of what waits for them."""
@@ -225,18 +223,23 @@ cdef class Session(Endpoint):
                 entry.waiting.clear()
                 self.statements.forget(entry)
                 continue
-            if not self.somebody_is_older(number):
-                self.attach_prelude(op, number)
+            in_front = self.calls_in_front_of(entry)
+            if in_front == MAY_MATTER:
+                # It may create what the statement needs, or end the transaction that it would fail.
+                self.describing.append(entry)
+                continue
+            if in_front == NOBODY:
+                self.preludes.attach(op, number)
             try:
                 self.frontend.send(op)
             except Exception as error:
-                self.detach_prelude(op)
+                self.preludes.detach(op)
                 op.error = error
                 self.on_described(entry, op)
             else:
                 self.n_written += 1
                 self.last_ends_transaction = False
-                self.pay_prelude(op)
+                self.preludes.pay(op)
         return 0
 
     cdef Py_ssize_t number_of(self, CachedStatement entry):
@@ -247,58 +250,34 @@ cdef class Session(Endpoint):
                 return call.number
         return 0
 
-    cdef bint somebody_is_older(self, Py_ssize_t number):
-        """Whether a call that started before `number` is not written yet."""
+    cdef int calls_in_front_of(self, CachedStatement entry):
+        """What kind of call stands in front of the first that waits for a statement: a Prepare may overtake plain ones."""
         cdef Call call
+        cdef int kind = NOBODY
         for call in self.queue:
             if call.phase == STARTED:
-                return call.number < number
-        return False
-
-    cdef int attach_prelude(self, Operation op, Py_ssize_t number) except -1:
-        """Let the operation of call `number` carry what transactions owe that began before that call started."""
-        cdef Py_ssize_t n = 0
-        while n < len(self.owed_after) and <Py_ssize_t>self.owed_after[n] < number:
-            n += 1
-        if n:
-            op.prelude = tuple(self.owed_prelude[:n])
-            for transaction in self.owing[:n]:
-                transaction.carrier = op
-        return 0
-
-    cdef int pay_prelude(self, Operation op) except -1:
-        """What the operation carries is written: it is owed no more."""
-        if op.prelude is not None:
-            n = len(op.prelude)
-            del self.owed_prelude[:n]
-            del self.owing[:n]
-            del self.owed_after[:n]
-        return 0
-
-    cdef int detach_prelude(self, Operation op) except -1:
-        """The operation was not written after all: the prelude stays owed."""
-        if op.prelude is not None:
-            op.prelude = None
-            for transaction in self.owing:
-                if transaction.carrier is op:
-                    transaction.carrier = None
-        return 0
+                if call.extra is entry:
+                    break
+                if type(call.extra) is not CachedStatement or not (<CachedStatement>call.extra).is_plain:
+                    return MAY_MATTER
+                kind = PLAIN_ONES
+        return kind
 
     cdef int write(self, Call call) except -1:
         """Put one call's operation into the send buffer; a bad argument fails it here."""
         cdef Operation op = call.op
         op.waiter = call
-        if self.owed_prelude:
-            self.attach_prelude(op, call.number)
+        if self.preludes.is_owed:
+            self.preludes.attach(op, call.number)
         try:
             self.frontend.send(op)
         except BaseException as error:
-            self.detach_prelude(op)
+            self.preludes.detach(op)
             op.waiter = None
-            if self.reset is not None and self.reset.is_written:
-                self.end_shared_reset()
-            if op.group is not None and self.pipeline is not None:
-                self.pipeline.on_bad_argument(op.group, error)
+            if self.reset.op is not None and self.reset.op.is_written:
+                self.reset.end_shared(self.frontend)
+            if op.group is not None:
+                self.on_bad_member(self, op.group, error)
             if not isinstance(error, Exception):
                 raise
             self.note_error(call, op, error)
@@ -307,9 +286,9 @@ cdef class Session(Endpoint):
         self.n_executed += 1
         self.n_written += 1
         self.last_ends_transaction = call.ends_transaction
-        self.pay_prelude(op)
-        if self.reset is not None and self.reset.is_written:
-            self.reset = None
+        self.preludes.pay(op)
+        if self.reset.op is not None and self.reset.op.is_written:
+            self.reset.op = None
         if call.ends_group:
             self.frontend.end_group(call.group)
         if op.is_open:
@@ -381,11 +360,14 @@ cdef class Session(Endpoint):
             return 0
         for op in events:
             self.on_event(op)
+        if self.frontend.dead is not None:
+            self.transport.lose(self.frontend.dead)
+            return 0
         if self.frontend.notices or self.frontend.notifications:
             self.tell()
         if self.is_closed:
             return 0
-        if self.strays is not None:
+        if self.reset.strays is not None:
             self.end_after_reset()
             return 0
         if self.frontend.farewell is not None and not self.frontend.is_ready:
@@ -398,7 +380,7 @@ cdef class Session(Endpoint):
             self.pump()
         if self.frontend.head is not None:
             if self.frontend.head.is_abandoned:
-                self.consider_cancel()
+                self.canceller.consider()
         elif self.drained is not None:
             self.wake_drainer()
         return self.transport.flush()
@@ -424,9 +406,8 @@ cdef class Session(Endpoint):
                 self.on_reset_settled(op)
             elif waiter is not None:
                 waiter.on_settled(op)
-            if self.cancelling is not None and self.cancelling.op is op:
-                self.cancelling.is_settled = True
-                self.end_cancelling()
+            if self.holds_writes:
+                self.canceller.on_settled(op)
         elif waiter is not None:
             waiter.on_ready(op)
         return 0
@@ -434,6 +415,9 @@ cdef class Session(Endpoint):
     cdef int settle(self, Call call, Operation op) except -1:
         if call.phase != STARTED:
             return 0
+        if op.group is not None and op.group.error is not None and not op.is_durable:
+            # The server had executed it before the group was undone.
+            op.abort_because(op.group.error)
         if op.error is not None:
             return self.settle_failed(call, op)
         try:
@@ -472,9 +456,9 @@ cdef class Session(Endpoint):
         return op
 
     cdef int settle_failed(self, Call call, Operation op) except -1:
-        if self.strays is not None and op.error.__cause__ is self.reset_error:
+        if self.reset.strays is not None and op.error.__cause__ is self.reset.error:
             # It shared the reset's Sync and was skipped: nothing of it has happened.
-            self.strays.append(call)
+            self.reset.strays.append(call)
             return 0
         self.note_failure(call, op)
         if not call.is_retried and self.can_heal(call, op):
@@ -488,6 +472,8 @@ cdef class Session(Endpoint):
         if isinstance(error, PostgresError):
             if op.failed_in_prelude:
                 add_note(error, "while starting the transaction")
+            if op.group is not None and error.sqlstate == "25001":
+                add_note(error, "such a statement is executed outside pipeline()")
             if self.transaction_failure is None and (self.has_begun or self.frontend.status == c'E'):
                 self.transaction_failure = error
         return 0
@@ -536,7 +522,7 @@ cdef class Session(Endpoint):
             return False
         if call.kind > FETCH_MANY or call.kind == EXECUTE_SCRIPT:
             return False
-        if self.cancelling is not None and can_retry_after_cancel(op.error, call.sql):
+        if self.holds_writes and can_retry_after_cancel(op.error, call.sql):
             return True
         return not op.was_bound and call.kind != EXECUTE_MANY and call.kind != FETCH_MANY and heals(
             op.error, is_named=bool(call.extra is None or (<CachedStatement>call.extra).name),
@@ -561,37 +547,6 @@ cdef class Session(Endpoint):
             self.statements.forget(entry)
 
     # Deadlines and cancellation
-
-    cdef int arm(self, double deadline) except -1:
-        """See to it that the one timer fires no later than `deadline`."""
-        cdef double delay
-        if self.timer is not None:
-            if self.timer_at <= deadline:
-                return 0
-            self.timer.cancel()
-        delay = deadline - monotonic()
-        self.timer_at = deadline
-        self.timer = self.loop.call_later(delay if delay > 0 else 0, self.on_timer)
-        return 0
-
-    def on_timer(self):
-        """Expire what is due and arm the timer for what is next."""
-        cdef Call call
-        cdef double now = monotonic() + 0.0005
-        cdef double next_deadline = 0
-        self.timer = None
-        for call in self.live_calls():
-            if call.deadline == 0:
-                continue
-            if call.deadline <= now:
-                call.phase = DONE
-                call.failure = QueryTimeout(f"{call.name} has not finished within {call.timeout:g} s")
-                self.cancel_call(call)
-                call.wake()
-            elif next_deadline == 0 or call.deadline < next_deadline:
-                next_deadline = call.deadline
-        if next_deadline != 0 and not self.is_closed:
-            self.arm(next_deadline)
 
     def live_calls(self):
         """Return the calls that somebody waits for: written ones first, each once."""
@@ -619,61 +574,8 @@ cdef class Session(Endpoint):
             self.frontend.end_early(op, CancelledError())
         elif hasattr(op, "give_up"):
             op.give_up(self.frontend)
-        self.consider_cancel()
+        self.canceller.consider()
         return self.transport.flush()
-
-    cdef bint somebody_waits_behind(self, Operation head):
-        cdef Operation op = head.next
-        while op is not None:
-            if op.waiter is not None and not op.is_abandoned:
-                return True
-            op = op.next
-        return False
-
-    cdef int consider_cancel(self) except -1:
-        """If the head is abandoned, ask the server to cancel it, now or when it has kept others waiting for a while."""
-        cdef Operation head = self.frontend.head
-        if head is None or not head.is_abandoned or self.cancelling is not None or self.is_closed:
-            return 0
-        if self.somebody_waits_behind(head):
-            if self.stuck is not head:
-                self.stuck = head
-                self.stuck_timer = self.loop.call_later(STUCK_BOUND, self.on_stuck, head)
-            return 0
-        self.start_cancelling(head)
-        return 0
-
-    def on_stuck(self, Operation op not None):
-        """An abandoned operation is still at the head although others wait for it."""
-        if self.stuck is op:
-            self.stuck = None
-            if self.frontend.head is op and self.cancelling is None and not self.is_closed:
-                self.start_cancelling(op)
-
-    def start_cancelling(self, Operation op not None):
-        """Hold all writes and send a CancelRequest."""
-        self.cancelling = Cancelling(op)
-        self.cancelling.drain_timer = self.loop.call_later(
-            CANCEL_BOUND, self.on_cancel_failed, self.cancelling,
-            "the server has not answered a cancelled statement within 5 s")
-        self.cancelling.task = self.loop.create_task(self.run_canceller(self.cancelling))
-
-    async def run_canceller(self, cancelling):
-        try:
-            await asyncio.wait_for(self.open_canceller(), CANCEL_BOUND)
-        except (Exception, CancelledError) as error:
-            # Without the cancel nobody knows how long the statement runs: the connection is given up.
-            self.on_cancel_failed(cancelling, f"the cancel request failed: {error!r}")
-            return
-        cancelling.is_sent = True
-        if self.cancelling is cancelling:
-            self.end_cancelling()
-
-    def on_cancel_failed(self, cancelling, reason):
-        if self.cancelling is cancelling and not self.is_closed:
-            if cancelling.is_settled and not cancelling.is_sent and cancelling.task is not None:
-                cancelling.task.cancel()
-            self.transport.lose(ConnectionDoesNotExistError(f"connection was closed: {reason}"))
 
     def wake_drainer(self):
         """Whoever waits in `drain` looks again."""
@@ -682,114 +584,33 @@ cdef class Session(Endpoint):
         if drained is not None and not drained.done():
             drained.set_result(None)
 
-    def end_cancelling(self):
-        """Let writes go on when the request is over and the operation that it was meant for is settled."""
-        cancelling = self.cancelling
-        if cancelling.is_sent and cancelling.is_settled:
-            cancelling.drain_timer.cancel()
-            self.cancelling = None
-            self.consider_cancel()
-            self.schedule_tick()
-            self.wake_drainer()
-
-    # Pipeline blocks
-
-    def write_group(self, Group group not None):
-        """The block has collected its group: write its members in their turn, and its Sync behind the last one."""
-        cdef Call call
-        cdef Call last = None
-        for call in self.queue:
-            if call.group is group and call.phase == STARTED:
-                last = call
-        if last is None:
-            self.end_group(group)
-        else:
-            last.ends_group = True
-            self.schedule_tick()
-
-    def end_group(self, Group group not None):
-        """Write the Sync of a group whose members are all written."""
-        if not self.is_closed:
-            self.frontend.end_group(group)
-            self.schedule_tick()
-
-    def drop_group(self, Group group not None, error):
-        """Nothing of the group was written: its members fail, the server never hears of them."""
-        self.fail_group(group, PipelineAborted(
-            f"the statement was not executed, because the pipeline block was left by {error!r}"), error)
-
-    def fail_group(self, Group group not None, error, cause):
-        """Fail the members that are not written."""
-        cdef Call call
-        error.__cause__ = cause
-        for call in list(self.queue):
-            if call.group is group and call.phase == STARTED:
-                call.fail(error)
-        if group.n_written:
-            self.end_group(group)
-
     cdef object open_pipeline(self):
         return self.pipeline
 
-    def submit_member(self, Operation op not None):
-        self.frontend.send(op)
-
     def tick_soon(self):
+        """Write what may be written with the next tick."""
         self.schedule_tick()
 
     # The pool's reset
 
-    def put_reset(self, tuple statements not None):
-        """Reset the session with this tick's write; nobody waits for it."""
-        self.reset = Script(statements)
-        self.schedule_tick()
-
     @property
     def is_resetting(self):
         """Whether a reset is owed or not answered yet."""
-        return self.reset is not None or self.awaited_reset is not None
-
-    cdef bint reset_shares_with(self, Call call):
-        """Write the reset in front of the borrower's first operation, under one Sync, if that is possible."""
-        if self.reset.is_written:
-            return True
-        if type(call.op) is not Execute or call.op.closes_gate or call.op.group is not None:
-            return False
-        self.reset.ends_group = False
-        self.write_unattended(self.reset)
-        return True
-
-    def end_shared_reset(self):
-        """The operation that was to share the reset's Sync was refused: write that Sync."""
-        cdef SyncPoint point = SyncPoint()
-        self.awaited_reset = self.reset
-        self.reset = None
-        self.write_unattended(point)
-
-    cdef int pump_reset(self) except -1:
-        """Write the reset with a Sync of its own; what the next borrower writes is held until it is answered."""
-        reset = self.reset
-        self.reset = None
-        self.awaited_reset = reset
-        self.write_unattended(reset)
-        return 0
+        return self.reset.op is not None or self.reset.awaited is not None
 
     def on_reset_settled(self, Operation op not None):
         """A reset is answered: writes go on, or the connection ends and what waited is moved to another one."""
         cdef Call call
-        if self.awaited_reset is op:
-            self.awaited_reset = None
-            self.schedule_tick()
-        if op.error is not None and self.reset_error is None:
-            self.reset_error = op.error
-            self.strays = [call for call in self.queue if call.phase == STARTED]
+        if self.reset.settle(op):
+            self.reset.strays = [call for call in self.queue if call.phase == STARTED]
             self.queue.clear()
+        self.schedule_tick()
 
     def end_after_reset(self):
-        """The reset has failed and all that was written with it is settled."""
-        strays = self.strays
-        error = self.reset_error
-        self.strays = None
+        """The reset has failed and all that was written with it is settled: what it held up moves elsewhere."""
+        strays = self.reset.strays
+        error = self.reset.error
+        self.reset.strays = None
         self.close_reason = error
         if self.on_reset_failed is not None:
             self.on_reset_failed(self, strays, error)
@@ -818,7 +639,7 @@ cdef class Session(Endpoint):
     def is_unchanged(self, Py_ssize_t n_changes):
         """Whether the session is as it was when `n_changes` ParameterStatus messages had come."""
         return (self.frontend.status == c'I' and self.frontend.n_pending == 0 and not self.has_begun
-                and self.frontend.n_status_changes == n_changes and self.cancelling is None)
+                and self.frontend.n_status_changes == n_changes and not self.holds_writes)
 
     def give_up_lease(self, tuple reset not None):
         """The borrower has gone: what he had not written fails, and the session is reset unless nothing was executed."""
@@ -831,18 +652,14 @@ cdef class Session(Endpoint):
                 call.fail(InterfaceError(
                     "the connection was released back to the pool before the statement was sent"))
         self.queue.clear()
-        self.owed_prelude = []
-        self.owing = []
-        self.owed_after = []
+        self.preludes.clear()
         self.has_begun = False
         self.transaction_failure = None
         self.ended_unsurely = False
         if self.n_written == self.n_written_at_reset:
             return      # He has written nothing: what the last reset did, or will do, still holds.
-        if self.may_be_in_transaction:
-            self.put_reset(("ROLLBACK", "BEGIN", "RESET SESSION AUTHORIZATION", *reset, "COMMIT"))
-        else:
-            self.put_reset(("BEGIN", "RESET SESSION AUTHORIZATION", *reset, "COMMIT"))
+        self.reset.owe(reset, self.may_be_in_transaction)
+        self.schedule_tick()
         self.n_written_at_reset = self.n_written
 
     # The end
@@ -854,12 +671,10 @@ cdef class Session(Endpoint):
         if self.is_closed:
             return 0
         self.is_closed = True
-        for handle in (self.timer, self.stuck_timer, self.farewell_timer):
-            if handle is not None:
-                handle.cancel()
-        if self.cancelling is not None:
-            self.cancelling.drain_timer.cancel()
-            self.cancelling = None
+        self.deadlines.stop()
+        if self.farewell_timer is not None:
+            self.farewell_timer.cancel()
+        self.canceller.stop()
         farewell = self.frontend.farewell
         lost = self.frontend.lose()
         queue = list(self.queue)
@@ -891,11 +706,21 @@ cdef class Session(Endpoint):
         for call in self.live_calls():
             if call.op is None or not call.op.is_written:
                 call.fail(InterfaceError("the connection is being closed"))
-        while not self.is_closed and (self.frontend.n_pending or self.cancelling is not None):
-            if self.frontend.head is not None and self.cancelling is None:
-                self.start_cancelling(self.frontend.head)
+        while not self.is_closed and (self.frontend.n_pending or self.holds_writes):
+            if self.frontend.head is not None and not self.holds_writes:
+                self.canceller.start(self.frontend.head)
             self.drained = self.loop.create_future()
             await self.drained
+
+    async def part(self):
+        """Send Terminate and wait until the server has hung up; the caller bounds the time."""
+        if not self.is_closed and not self.transport.is_closed:
+            self.is_parting = True
+            self.frontend.put_terminate()
+            self.transport.flush()
+            while not self.is_closed:
+                self.drained = self.loop.create_future()
+                await self.drained
 
     def say_goodbye(self):
         """Send Terminate as far as the socket takes it, and close."""
@@ -922,49 +747,3 @@ cdef class Session(Endpoint):
         """Read on after something was taken or answered, and send what that has put."""
         if not self.is_closed:
             self.on_received()
-
-    # Transactions
-
-    def owe_prelude(self, str sql not None, transaction):
-        """Let the next call that starts carry `sql` in front of it; `transaction.carrier` is then its operation."""
-        self.owed_prelude.append(sql)
-        self.owing.append(transaction)
-        self.owed_after.append(self.n_started)
-
-    def leave_ending(self, Call call not None, str rollback not None, bint is_top):
-        """A COMMIT or ROLLBACK was given up by its caller: see to it that the transaction ends nevertheless."""
-        cdef Operation op = call.op
-        if self.is_closed or (op is not None and op.is_written and op.is_settled):
-            self.n_ending -= is_top
-        elif op is not None and op.is_written:
-            op.waiter = Ending(self, is_top)
-        else:
-            self.n_ending -= is_top
-            self.roll_back_first(rollback)
-
-    def roll_back_first(self, str sql not None):
-        """End a transaction that nobody ends any more, before what is queued; a failure closes the connection."""
-        cdef Call call = self.calls.new_call("execute", EXECUTE_SCRIPT, sql, (), float("inf"))
-        call.is_internal = True
-        call.ends_transaction = sql == "ROLLBACK"
-        call.op = SimpleQuery(sql)
-        call.phase = STARTED
-        call.hook = self.on_rolled_back
-        self.n_ending += sql == "ROLLBACK"
-        self.queue.appendleft(call)
-        self.schedule_tick()
-
-    def on_rolled_back(self, Call call not None):
-        self.n_ending -= call.sql == "ROLLBACK"
-        if call.failure is not None and not self.is_closed:
-            self.abort(call.failure)
-
-    def drop_prelude(self, transaction):
-        """Take back what `transaction` owes, and all behind it; return whether it was still owed."""
-        if transaction not in self.owing:
-            return False
-        at = self.owing.index(transaction)
-        del self.owing[at:]
-        del self.owed_prelude[at:]
-        del self.owed_after[at:]
-        return True

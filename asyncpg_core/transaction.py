@@ -12,6 +12,7 @@ import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from asyncpg_core.endings import leave_ending
 from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import add_note
 from asyncpg_core.statement_cache import new_name
@@ -129,12 +130,12 @@ class Transaction:
             session.has_begun = True
             session.transaction_failure = None
             self._connection._top_transaction = self
-            session.owe_prelude(self._begin_text(), self)
+            session.preludes.owe(self._begin_text(), self)
         else:
             await self._check_isolation(outer)
             self._outer = outer
             self._name = new_name()
-            session.owe_prelude(f'SAVEPOINT "{self._name}"', self)
+            session.preludes.owe(f'SAVEPOINT "{self._name}"', self)
         self._state = State.STARTED
 
     async def commit(self) -> None:
@@ -204,7 +205,7 @@ class Transaction:
 
     async def _commit(self) -> None:
         self._check_state("commit")
-        if self._session.drop_prelude(self):
+        if self._session.preludes.drop(self):
             self._end(State.COMMITTED)
             return
         if self._outer is not None:
@@ -230,7 +231,7 @@ class Transaction:
 
     async def _rollback(self, seconds: float | None) -> None:
         self._check_state("rollback")
-        if self._session.drop_prelude(self):
+        if self._session.preludes.drop(self):
             self._end(State.ROLLEDBACK)
             return
         await self._finish(self._rollback_text(), State.ROLLEDBACK, seconds)
@@ -248,7 +249,7 @@ class Transaction:
             tag: str = await call
         except (asyncio.CancelledError, asyncio.TimeoutError):
             self._end(State.FAILED)
-            session.leave_ending(call, self._rollback_text(), is_top)
+            leave_ending(session, call, self._rollback_text(), is_top)
             raise
         except BaseException:
             session.n_ending -= is_top
@@ -269,7 +270,7 @@ class Transaction:
         """Queue the ROLLBACK without waiting for it."""
         session = self._session
         is_top = self._outer is None
-        if session.is_closed or session.drop_prelude(self):
+        if session.is_closed or session.preludes.drop(self):
             self._end(State.ROLLEDBACK)
             return
         call = self._ending(self._rollback_text(), math.inf)

@@ -470,7 +470,7 @@ cdef class Script(Operation):
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
         if kind == c'C' or kind == c'I':
             self.n_answered += 1
-            if self.n_answered == len(self.statements):
+            if self.n_answered == len(self.statements) and self.statements[self.n_answered - 1] == "COMMIT":
                 self.is_durable = True
         return 0
 

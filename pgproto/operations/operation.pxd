@@ -42,7 +42,7 @@ cdef enum:
 @cython.final
 cdef class Group:
     """Operations that share one Sync."""
-    cdef readonly object error          # of the member that failed it
+    cdef public object error            # of the member that failed it
     cdef readonly bint is_ended         # its Sync is written: nothing can join it any more
     cdef readonly Py_ssize_t n_written  # members written
 

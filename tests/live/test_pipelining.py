@@ -100,7 +100,9 @@ async def test_large_arguments_both_ways_do_not_deadlock(connection):
 async def test_ten_new_statements_under_gather_cost_two_flights(proxied):
     connection, proxy = proxied
     assert await asyncio.gather(*[connection.fetchval(f"select {i}") for i in range(10)]) == list(range(10))
-    assert len(proxy.flights) == 2
+    assert proxy.flights[0].count(b"select ") == 10
+    # The answers to the ten Prepares may come in more than one piece; each lets the executions that it allows go.
+    assert 2 <= len(proxy.flights) <= 4
     proxy.flights.clear()
     proxy.client_is_next = True
     assert await asyncio.gather(*[connection.fetchval(f"select {i}") for i in range(10)]) == list(range(10))

@@ -138,6 +138,7 @@ class FakeSession:
             while True:
                 kind, body = await self.take()
                 if kind == "X":
+                    self.writer.close()
                     return
                 self.send(described[chr(body[0])] if kind == "D" else answers[kind])
 

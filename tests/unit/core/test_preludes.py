@@ -141,7 +141,7 @@ def test_an_error_that_refuses_changes_still_gets_its_facts():
 
 
 def shared_script():
-    script = Script(("ROLLBACK", "RESET ALL"))
+    script = Script(("ROLLBACK", "COMMIT"))
     script.ends_group = False
     follower = execute()
     frontend = ready_frontend()

@@ -1,0 +1,62 @@
+"""The groups of pipeline blocks, as far as they concern a session's queue of calls.
+
+https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+"""
+from asyncpg_core.call cimport STARTED, Call
+from asyncpg_core.session cimport Session
+from pgproto.operations.extended cimport Script
+from pgproto.operations.operation cimport Group
+
+from pgproto.errors import PipelineAborted
+
+
+def write_group(Session session not None, Group group not None):
+    """The block has collected its group: write its members in their turn, and its Sync behind the last one."""
+    cdef Call call
+    cdef Call last = None
+    for call in session.queue:
+        if call.group is group and call.phase == STARTED:
+            last = call
+    if last is None:
+        end_group(session, group)
+    else:
+        last.ends_group = True
+        session.schedule_tick()
+
+
+def end_group(Session session not None, Group group not None):
+    """Write the Sync of a group whose members are all written."""
+    if not session.is_closed:
+        session.frontend.end_group(group)
+        session.schedule_tick()
+
+
+def drop_group(Session session not None, Group group not None, error):
+    """Nothing of the group was written: its members fail, the server never hears of them."""
+    fail_group(session, group, PipelineAborted(
+        f"the statement was not executed, because the pipeline block was left by {error!r}"), error)
+
+
+def fail_group(Session session not None, Group group not None, error, cause):
+    """Fail the members that are not written; those that are end with the group."""
+    cdef Call call
+    error.__cause__ = cause
+    for call in list(session.queue):
+        if call.group is group and call.phase == STARTED:
+            call.fail(error)
+    if group.n_written:
+        end_group(session, group)
+
+
+def end_after_bad_argument(Session session not None, Group group not None, error):
+    """A member was refused before a byte of it was written: the group ends, outside a transaction undone."""
+    cdef Script undo
+    if group.n_written and not group.is_ended and not session.has_begun and session.frontend.status == c'I':
+        undo = Script(("ROLLBACK",))
+        undo.group = group
+        undo.ends_group = False
+        session.frontend.send(undo)
+        group.error = error
+    fail_group(session, group, PipelineAborted(
+        "the statement was not executed, because an argument of another one of the same pipeline was refused: "
+        f"{error}"), error)
