@@ -47,7 +47,6 @@ cdef class Call:
     cdef Operation op
     cdef Group group
     cdef bint ends_transaction          # a top-level COMMIT or ROLLBACK
-    cdef bint ends_group                # the last one of its group
     cdef object hook                    # called with the call when it is done, or None
     cdef double timeout                 # seconds, 0 none; below zero: already expired
     cdef double deadline                # monotonic clock, 0 none

@@ -11,23 +11,15 @@ from pgproto.errors import PipelineAborted
 
 
 def write_group(Session session not None, Group group not None):
-    """The block has collected its group: write its members in their turn, and its Sync behind the last one."""
-    cdef Call call
-    cdef Call last = None
-    for call in session.queue:
-        if call.group is group and call.phase == STARTED:
-            last = call
-    if last is None:
-        end_group(session, group)
-    else:
-        last.ends_group = True
-        session.schedule_tick()
+    """The block has collected its group: its members are written in their turn, and its Sync behind the last one."""
+    session.schedule_tick()
 
 
 def end_group(Session session not None, Group group not None):
     """Write the Sync of a group whose members are all written."""
     if not session.is_closed:
-        session.frontend.end_group(group)
+        if session.frontend.gate is None or session.frontend.gate is group:
+            session.frontend.end_group(group)
         session.schedule_tick()
 
 

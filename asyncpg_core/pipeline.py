@@ -21,6 +21,7 @@ from pgproto.errors import InterfaceError
 from pgproto.operations.operation import Group
 
 if TYPE_CHECKING:
+    from asyncpg_core.call_maker import CallMaker
     from asyncpg_core.connection import Connection
 
 
@@ -84,28 +85,31 @@ class Pipeline:
     # The calls
 
     def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        return self._begin(self._session.calls.fetch(query, args, timeout, record_class, None, self._group))
+        return self._begin(self._calls().fetch(query, args, timeout, record_class, None, self._group))
 
     def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        return self._begin(self._session.calls.fetchrow(query, args, timeout, record_class, None, self._group))
+        return self._begin(self._calls().fetchrow(query, args, timeout, record_class, None, self._group))
 
     def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Any:
-        return self._begin(self._session.calls.fetchval(query, args, column, timeout, None, self._group))
+        return self._begin(self._calls().fetchval(query, args, column, timeout, None, self._group))
 
     def execute(self, query: str, *args: Any, timeout: float | None = None) -> Any:
         """One statement, in the extended protocol whether it has arguments or not."""
-        return self._begin(self._session.calls.execute(query, args, timeout, self._group))
+        return self._begin(self._calls().execute(query, args, timeout, self._group))
 
     def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None) -> Any:
-        return self._begin(self._session.calls.executemany(command, args, timeout, group=self._group))
+        return self._begin(self._calls().executemany(command, args, timeout, group=self._group))
 
     def fetchmany(
         self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
     ) -> Any:
-        return self._begin(self._session.calls.fetchmany(query, args, timeout, record_class, group=self._group))
+        return self._begin(self._calls().fetchmany(query, args, timeout, record_class, group=self._group))
 
-    def _begin(self, call: Any) -> Any:
+    def _calls(self) -> CallMaker:
         if self._session.pipeline is not self:
             raise InterfaceError("the pipeline block is over")
+        return self._session.calls
+
+    def _begin(self, call: Any) -> Any:
         call.begin()
         return call

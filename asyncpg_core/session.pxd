@@ -12,7 +12,7 @@ from asyncpg_core.statement_cache cimport CachedStatement, StatementCache
 from asyncpg_core.transport cimport Transport
 from pgproto.codecs.registry cimport CodecRegistry
 from pgproto.frontend cimport Frontend
-from pgproto.operations.operation cimport Operation
+from pgproto.operations.operation cimport Group, Operation
 
 
 @cython.final
@@ -58,6 +58,8 @@ cdef class Session(Endpoint):
     cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1
     cdef int schedule_tick(self) except -1
     cdef int pump(self) except -1
+    cdef int pump_queue(self) except -1
+    cdef bint has_members_to_come(self, Group group)
     cdef int pump_describing(self) except -1
     cdef Py_ssize_t number_of(self, CachedStatement entry)
     cdef int calls_in_front_of(self, CachedStatement entry)

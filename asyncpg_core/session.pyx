@@ -165,13 +165,26 @@ cdef class Session(Endpoint):
 
     cdef int pump(self) except -1:
         """Write the calls whose turn it is."""
-        cdef Call call
         if self.holds_writes or self.is_closed or self.frontend.farewell is not None:
             return 0
         if self.reset.awaited is not None:
             return 0
         if self.frontend.gate is not None:
             self.proceed()
+        self.pump_queue()
+        while type(self.frontend.gate) is Group and not self.has_members_to_come(self.frontend.gate):
+            self.frontend.end_group(self.frontend.gate)
+            self.pump_queue()
+        if self.reset.op is not None and self.frontend.gate is None:
+            self.reset.write_alone(self.frontend)
+        if self.describing and self.reset.awaited is None:
+            self.pump_describing()
+        if self.statements.evicted and self.frontend.gate is None:
+            self.write_evicted()
+        return 0
+
+    cdef int pump_queue(self) except -1:
+        cdef Call call
         while self.queue and not self.is_closed:
             call = self.queue[0]
             if call.phase != STARTED:
@@ -187,13 +200,17 @@ cdef class Session(Endpoint):
                 break
             self.queue.popleft()
             self.write(call)
-        if self.reset.op is not None and self.frontend.gate is None:
-            self.reset.write_alone(self.frontend)
-        if self.describing and self.reset.awaited is None:
-            self.pump_describing()
-        if self.statements.evicted and self.frontend.gate is None:
-            self.write_evicted()
         return 0
+
+    cdef bint has_members_to_come(self, Group group):
+        """Whether a group is not wholly written: its Sync goes behind the last member that anybody waits for."""
+        cdef Call call
+        if self.pipeline is not None and self.pipeline.holds(group):
+            return True
+        for call in self.queue:
+            if call.group is group and call.phase == STARTED:
+                return True
+        return False
 
     def is_withheld(self, Group group not None):
         """Whether the pipeline block is still collecting, or a member waits for its statement: once the first member is
@@ -289,8 +306,6 @@ cdef class Session(Endpoint):
         self.preludes.pay(op)
         if self.reset.op is not None and self.reset.op.is_written:
             self.reset.op = None
-        if call.ends_group:
-            self.frontend.end_group(call.group)
         if op.is_open:
             if type(op) is ExecuteMany:
                 (<ExecuteMany>op).in_transaction = self.has_begun or self.frontend.status != c'I'
