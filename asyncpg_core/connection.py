@@ -83,7 +83,7 @@ class Connection(Generic[RecordT]):
         face._is_raw = False
         attributes = getattr(self, "__dict__", None)
         if attributes is not None:
-            face.__dict__ = attributes
+            object.__setattr__(face, "__dict__", attributes)
         return face
 
     def _check_open(self) -> None:

@@ -134,8 +134,8 @@ class ConnectOptions:
 
     `passwords` runs parallel to `addresses`, since a password file answers per host and port. `connect_timeout` is per
     address, `timeout` for everything; both in seconds, None is unlimited. `require_auth` is libpq's list of
-    methods, checked and as it was written; None allows all. TCP timings are seconds, `tcp_user_timeout` milliseconds; None
-    leaves the system's value.
+    methods, checked and as it was written; None allows all. TCP timings are seconds, `tcp_user_timeout` milliseconds;
+    None leaves the system's value.
     """
 
     addresses: tuple[Address, ...]
@@ -184,8 +184,8 @@ class ClientOptions:
 
 
 CLIENT_KEYWORDS = frozenset((
-    "statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size", "command_timeout", "prepare",
-    "prepare_threshold"))
+    "statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size", "command_timeout",
+    "prepare", "prepare_threshold"))
 
 
 def client_options(

@@ -216,11 +216,12 @@ class Pool(Generic[RecordT]):
                                      f"{self._connection_class!r}, got {connection!r}")
             return connection
         if self._resolved is None:
-            client = {k: v for k, v in self._connect_kwargs.items() if k in CLIENT_KEYWORDS}
+            given = {k: v for k, v in self._connect_kwargs.items() if k in CLIENT_KEYWORDS}
             rest = {k: v for k, v in self._connect_kwargs.items() if k not in CLIENT_KEYWORDS}
-            self._resolved = resolve(*self._connect_args, **rest), client_options(**client)
+            self._resolved = resolve(*self._connect_args, **rest), client_options(**given)
+        params, client = self._resolved
         return await connect_with(
-            *self._resolved, self._connection_class, self._record_class, self._keys, self._session_functions)
+            params, client, self._connection_class, self._record_class, self._keys, self._session_functions)
 
     # Lending
 
@@ -235,7 +236,8 @@ class Pool(Generic[RecordT]):
         while True:
             member: Any = self._state.take_idle()
             if member is None or not member.is_dead(self._loop):
-                return member
+                taken: PoolMember | None = member
+                return taken
             member.session.abort(ConnectionDoesNotExistError("the server has closed an idle connection"))
 
     def _lend_at_once(self) -> Any:
@@ -250,7 +252,8 @@ class Pool(Generic[RecordT]):
         connection = face_of(self, member)
         if self._setup is not None:
             try:
-                await (self._setup(connection) if timeout is None else asyncio.wait_for(self._setup(connection), timeout))
+                ready = self._setup(connection)
+                await (ready if timeout is None else asyncio.wait_for(ready, timeout))
             except BaseException:
                 connection.terminate()
                 raise
@@ -355,7 +358,7 @@ class Pool(Generic[RecordT]):
         async with self.acquire() as connection:
             return await getattr(connection, method)(*args, **kwargs)
 
-    def _session_for_one_shot(self, call: Call) -> Any:
+    def _session_for_one_shot(self, call: Call[Any]) -> Any:
         """Return an idle session for a call, or queue the call and return None."""
         if self._setup is None:
             member = self._take()
@@ -369,7 +372,7 @@ class Pool(Generic[RecordT]):
         self._start(self._set_up_for(call))
         return None
 
-    async def _set_up_for(self, call: Call) -> None:
+    async def _set_up_for(self, call: Call[Any]) -> None:
         """Lend a connection to a call after the user's setup."""
         try:
             connection = await self._acquire(None)
@@ -383,7 +386,7 @@ class Pool(Generic[RecordT]):
         if not self._endpoint.lend(call, member.session):
             self._give_back_used(member)
 
-    def _one_shot_done(self, call: Call) -> None:
+    def _one_shot_done(self, call: Call[Any]) -> None:
         session = session_of(call)
         member = session.member
         if is_plain_call(call) and self._setup is None and not self._resets_awaited and session.is_unchanged(
@@ -392,7 +395,7 @@ class Pool(Generic[RecordT]):
         else:
             self._give_back_used(member)
 
-    def _drop_waiter(self, call: Call) -> None:
+    def _drop_waiter(self, call: Call[Any]) -> None:
         self._state.drop_waiter(call)
 
     # Taking back
@@ -400,7 +403,8 @@ class Pool(Generic[RecordT]):
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:
         """Give a connection back. A second time does nothing; a connection of another pool is an InterfaceError."""
         if not isinstance(connection, Connection) or connection._pool is not self:
-            raise InterfaceError(f"Pool.release() received invalid connection: {connection!r} is not a member of this pool")
+            raise InterfaceError(
+                f"Pool.release() received invalid connection: {connection!r} is not a member of this pool")
         if connection._lease is None:
             return
         if not self._resets_awaited:
@@ -456,14 +460,14 @@ class Pool(Generic[RecordT]):
             await raw.execute("ROLLBACK")
         await self._reset(raw)
 
-    def _on_reset_failed(self, session: Any, strays: list[Call], error: BaseException) -> None:
+    def _on_reset_failed(self, session: Any, strays: list[Call[Any]], error: BaseException) -> None:
         """A reset has failed: its connection is closed, what waited behind it goes unsent to another one."""
         self._reset_errors += 1
         logger.warning("the reset of a pooled connection failed: %s", error)
         member = session.member
         self._start(self._move(member, strays))
 
-    async def _move(self, member: PoolMember, strays: list[Call]) -> None:
+    async def _move(self, member: PoolMember, strays: list[Call[Any]]) -> None:
         if not strays and member.face_alive() is None:
             return
         try:
@@ -651,8 +655,8 @@ class Pool(Generic[RecordT]):
             self._all_back.set_result(None)
 
     def _warn_about_close(self) -> None:
-        logger.warning("Pool.close() is taking over 60 seconds to complete. Check if you have any unreleased connections "
-                       "left. Use asyncio.wait_for() to set a timeout for Pool.close().")
+        logger.warning("Pool.close() is taking over 60 seconds to complete. Check if you have any unreleased "
+                       "connections left. Use asyncio.wait_for() to set a timeout for Pool.close().")
 
 
 CONNECTION_METHODS = {name: getattr(Connection, name) for name in ONE_SHOTS}

@@ -1,7 +1,7 @@
 """What the one-shot calls of a pool belong to until a session takes them, and what calls on a released connection meet.
 
-A call of the pool that finds an idle session at its first await becomes that session's; otherwise it waits in the pool's
-queue like anybody else. When it is done the pool takes the session back.
+A call of the pool that finds an idle session at its first await becomes that session's; otherwise it waits in the
+pool's queue like anybody else. When it is done the pool takes the session back.
 """
 import asyncio
 

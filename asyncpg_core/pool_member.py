@@ -1,7 +1,7 @@
 """A pool's connection, and the faces that borrowers see of it.
 
-The member's own Connection is made once; `init` and a user's reset get it. What a borrower gets is a new object of the same
-class on the same session: cheap, and dead after its release whoever has the session then. A subclass that keeps
+The member's own Connection is made once; `init` and a user's reset get it. What a borrower gets is a new object of the
+same class on the same session: cheap, and dead after its release whoever has the session then. A subclass that keeps
 attributes on its instances finds them on every face.
 """
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which connection goes to whom, what is opened and what is closed: decisions alone, without a loop or a clock.
 
-`PoolState` knows members (opaque objects with `idle_since`, `generation`, `is_resetting`) and waiters (opaque, served first
-come first served). `pool.py` carries out what the methods return. Idle members are a stack, so those at its bottom are the
-ones that age.
+`PoolState` knows members (opaque objects with `idle_since`, `generation`, `is_resetting`) and waiters (opaque, served
+first come first served). `pool.py` carries out what the methods return. Idle members are a stack, so those at its
+bottom are the ones that age.
 """
 from __future__ import annotations
 

@@ -657,7 +657,7 @@ cdef class Session(Endpoint):
                 and self.frontend.n_status_changes == n_changes and not self.holds_writes)
 
     def give_up_lease(self, tuple reset not None):
-        """The borrower has gone: what he had not written fails, and the session is reset unless nothing was executed."""
+        """The borrower has gone: what he had not written fails, the session is reset unless nothing was executed."""
         cdef Call call
         for call in list(self.queue):
             if call.is_internal:

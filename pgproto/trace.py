@@ -1,7 +1,7 @@
 """A listing of a session's messages, in the manner of libpq's PQtrace.
 
-`frontend.tracer = Tracer(stream)` writes one line for each message: direction (F sent, B received), length as on the wire,
-name and fields. Values of arguments and rows are shown shortened, passwords never. What an operation puts on the
+`frontend.tracer = Tracer(stream)` writes one line for each message: direction (F sent, B received), length as on the
+wire, name and fields. Values of arguments and rows are shown shortened, passwords never. What an operation puts on the
 caller's word while it runs (an answer to authentication, COPY data, a stream's next batch) is not listed.
 
 https://www.postgresql.org/docs/current/protocol-message-formats.html
@@ -145,7 +145,8 @@ Reader = Callable[[Body], str]
 SENT: dict[str, tuple[str, Reader]] = {
     "B": ("Bind", bind), "C": ("Close", target), "D": ("Describe", target), "E": ("Execute", execute),
     "H": ("Flush", is_empty), "P": ("Parse", parse), "Q": ("Query", one_text), "S": ("Sync", is_empty),
-    "X": ("Terminate", is_empty), "c": ("CopyDone", is_empty), "d": ("CopyData", one_value), "f": ("CopyFail", one_text),
+    "X": ("Terminate", is_empty), "c": ("CopyDone", is_empty), "d": ("CopyData", one_value),
+    "f": ("CopyFail", one_text),
     "p": ("PasswordMessage", secret),
 }
 RECEIVED: dict[str, tuple[str, Reader]] = {

@@ -1,7 +1,8 @@
 """Write tests/public_api.txt: every public name of asyncpg_core and its signature, one per line.
 
-The file is read in a review: a change of the API is a change of it. With `--asyncpg` the same is written of asyncpg's own
-classes into tests/asyncpg_signatures.txt: facts to compare with, taken from the installed version by inspect.signature.
+The file is read in a review: a change of the API is a change of it. With `--asyncpg` the same is written of asyncpg's
+own classes into tests/asyncpg_signatures.txt: facts to compare with, taken from the installed version by
+inspect.signature.
 """
 from __future__ import annotations
 
