@@ -1,17 +1,17 @@
 """The awaitable that fetch, execute and their like return."""
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from types import TracebackType
-from typing import Any, Generic, TypeVar, final
+from typing import Any, TypeVar, final
 
 from typing_extensions import Self
 
 _T_co = TypeVar("_T_co", covariant=True)
 
-# No Coroutine by inheritance, but one by its methods; who annotates says Coroutine.
+# At run time it is one by its methods, not by inheritance.
 @final
-class Call(Generic[_T_co]):
+class Call(Coroutine[Any, Any, _T_co]):
     _asyncio_future_blocking: bool
     @property
     def method(self) -> str | None: ...
@@ -24,7 +24,6 @@ class Call(Generic[_T_co]):
         traceback: TracebackType | None = None,
     ) -> Any: ...
     def close(self) -> None: ...
-    def hand_over(self) -> _T_co: ...
     def get_loop(self) -> AbstractEventLoop: ...
     def done(self) -> bool: ...
     def cancelled(self) -> bool: ...

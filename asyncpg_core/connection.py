@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any, Generic
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asyncpg_core import coroutine_mark
 from asyncpg_core.connect import find_session
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # close() waits this long for the server to hang up when no timeout was given.
 CLOSE_SECONDS = 5.0
+OtherT = TypeVar("OtherT", bound=Record)
+ConnectionT = TypeVar("ConnectionT", bound="Connection[Any]")
 
 
 class Connection(Generic[RecordT]):
@@ -92,8 +94,16 @@ class Connection(Generic[RecordT]):
 
     # Queries
 
+    @overload
+    def fetch(
+        self, query: str, *args: Any, timeout: float | None = None, record_class: None = None,
+    ) -> Coroutine[Any, Any, list[RecordT]]: ...
+    @overload
+    def fetch(
+        self, query: str, *args: Any, timeout: float | None = None, record_class: type[OtherT],
+    ) -> Coroutine[Any, Any, list[OtherT]]: ...
     def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-              ) -> Awaitable[list[RecordT]]:
+              ) -> Coroutine[Any, Any, list[Any]]:
         """Return the rows of a query as a list of records.
 
         `timeout` in seconds, None for command_timeout. Raises PostgresError, DataError for an argument that does not
@@ -101,31 +111,57 @@ class Connection(Generic[RecordT]):
         """
         return self._calls.fetch(query, args, timeout, record_class)
 
+    @overload
+    def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None, record_class: None = None,
+    ) -> Coroutine[Any, Any, RecordT | None]: ...
+    @overload
+    def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None, record_class: type[OtherT],
+    ) -> Coroutine[Any, Any, OtherT | None]: ...
     def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-                 ) -> Awaitable[RecordT | None]:
+                 ) -> Coroutine[Any, Any, Any | None]:
         """Return the first row of a query, None if there is none."""
         return self._calls.fetchrow(query, args, timeout, record_class)
 
-    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
+    def fetchval(
+        self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Any]:
         """Return one value of the first row, None if there is no row. `column` is a position or a name."""
         return self._calls.fetchval(query, args, column, timeout)
 
-    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Awaitable[str]:
+    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
         """Return the tag of a command, the last one's if the text holds several; '' if it holds none."""
         return self._calls.execute(query, args, timeout)
 
     def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None,
-                    return_status: bool = False) -> Awaitable[Any]:
+                    return_status: bool = False) -> Coroutine[Any, Any, Any]:
         """Execute a command for each element of `args`, all or nothing; with `return_status` return their tags."""
         return self._calls.executemany(command, args, timeout, return_status=return_status)
 
+    @overload
+    def fetchmany(
+        self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: None = None,
+    ) -> Coroutine[Any, Any, list[RecordT]]: ...
+    @overload
+    def fetchmany(
+        self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: type[OtherT],
+    ) -> Coroutine[Any, Any, list[OtherT]]: ...
     def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
-                  ) -> Awaitable[list[RecordT]]:
+                  ) -> Coroutine[Any, Any, list[Any]]:
         """Execute a query for each element of `args` and return the rows of all."""
         return self._calls.fetchmany(query, args, timeout, record_class)
 
+    @overload
+    def prepare(
+        self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: None = None,
+    ) -> Coroutine[Any, Any, PreparedStatement[RecordT]]: ...
+    @overload
+    def prepare(
+        self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: type[OtherT],
+    ) -> Coroutine[Any, Any, PreparedStatement[OtherT]]: ...
     def prepare(self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: Any = None
-                ) -> Awaitable[PreparedStatement[RecordT]]:
+                ) -> Coroutine[Any, Any, PreparedStatement[Any]]:
         """Return a PreparedStatement; without `name` it gets one that is unique, or none in prepare mode `never`."""
         session = self._session
         if name is None:
@@ -137,8 +173,18 @@ class Connection(Generic[RecordT]):
 
         return session.calls.prepare(query, name, timeout, make)
 
+    @overload
+    def cursor(
+        self, query: str, *args: Any, prefetch: int | None = None, timeout: float | None = None,
+        record_class: None = None,
+    ) -> CursorFactory[RecordT]: ...
+    @overload
+    def cursor(
+        self, query: str, *args: Any, prefetch: int | None = None, timeout: float | None = None,
+        record_class: type[OtherT],
+    ) -> CursorFactory[OtherT]: ...
     def cursor(self, query: str, *args: Any, prefetch: int | None = None, timeout: float | None = None,
-               record_class: Any = None) -> CursorFactory[RecordT]:
+               record_class: Any = None) -> CursorFactory[Any]:
         """Return a cursor for `async for`, or to be awaited; it lives inside a transaction. See CursorFactory."""
         self._check_open()
         return CursorFactory(self, query, None, args, prefetch, timeout, record_class)
@@ -257,6 +303,25 @@ for _method in ("fetch", "fetchrow", "fetchval", "fetchmany", "executemany"):
     coroutine_mark.mark(PreparedStatement, _method)
 
 
+# What a keyword can be is in the last one; the classes decide what comes back.
+@overload
+async def connect(dsn: str | None = None, *, connection_class: type[ConnectionT], **settings: Any) -> ConnectionT: ...
+@overload
+async def connect(
+    dsn: str | None = None, *, record_class: type[OtherT], **settings: Any
+) -> Connection[OtherT]: ...
+@overload
+async def connect(
+    dsn: str | None = None, *, host: Any = None, port: Any = None, user: str | None = None, password: Any = None,
+    passfile: Any = None, service: str | None = None, servicefile: Any = None, database: str | None = None,
+    loop: asyncio.AbstractEventLoop | None = None, timeout: float | None = 60, statement_cache_size: int = 100,
+    max_cached_statement_lifetime: float = 300, max_cacheable_statement_size: int = 1024 * 15,
+    command_timeout: float | None = None, ssl: Any = None, direct_tls: bool | None = None,
+    server_settings: dict[str, str] | None = None, target_session_attrs: str | None = None,
+    krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
+    connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
+    **libpq: Any,
+) -> Connection[Record]: ...
 async def connect(
     dsn: str | None = None, *, host: Any = None, port: Any = None, user: str | None = None, password: Any = None,
     passfile: Any = None, service: str | None = None, servicefile: Any = None, database: str | None = None,

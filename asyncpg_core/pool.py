@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, overload
 
 from asyncpg_core import coroutine_mark
 from asyncpg_core.call import Call
 from asyncpg_core.call_maker import CallMaker
-from asyncpg_core.connection import Connection, check_classes, connect_with
+from asyncpg_core.connection import Connection, OtherT, check_classes, connect_with
+from asyncpg_core.cursor import RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.options import CLIENT_KEYWORDS, client_options
@@ -27,7 +28,6 @@ from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClos
 from pgproto.record import Record
 
 logger = logging.getLogger("asyncpg_core.pool")
-RecordT = TypeVar("RecordT", bound=Record, covariant=True)
 
 CLOSE_WARNING_SECONDS = 60.0
 RECONNECT_SECONDS_MAX = 60.0
@@ -35,26 +35,26 @@ SOCKET_SECONDS = 5.0
 ONE_SHOTS = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "fetchmany")
 
 
-class PoolAcquireContext:
+class PoolAcquireContext(Generic[RecordT]):
     """What `Pool.acquire` returns: to be awaited, or entered with `async with`."""
 
     __slots__ = ("_pool", "_timeout", "_connection", "_is_used")
 
-    def __init__(self, pool: Pool[Any], timeout: float | None) -> None:
+    def __init__(self, pool: Pool[RecordT], timeout: float | None) -> None:
         self._pool = pool
         self._timeout = timeout
         self._connection: Any = None
         self._is_used = False
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, Connection[RecordT]]:
         self._is_used = True
         return self._pool._acquire(self._timeout).__await__()
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> Connection[RecordT]:
         if self._connection is not None or self._is_used:
             raise InterfaceError("a connection is already acquired")
         pool = self._pool
-        connection = pool._lend_at_once() if self._timeout is None else None
+        connection: Connection[RecordT] | None = pool._lend_at_once() if self._timeout is None else None
         if connection is None:
             connection = await pool._acquire(self._timeout)
         self._connection = connection
@@ -225,7 +225,7 @@ class Pool(Generic[RecordT]):
 
     # Lending
 
-    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
+    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[RecordT]:
         """Return a connection when awaited or entered; PoolTimeout if none is free within `timeout` seconds."""
         return PoolAcquireContext(self, timeout)
 
@@ -315,39 +315,41 @@ class Pool(Generic[RecordT]):
     # One-shot methods
 
     def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-              ) -> Awaitable[list[RecordT]]:
+              ) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetch on a connection of the pool."""
         if self._connection_class.fetch is not CONNECTION_METHODS["fetch"]:
             return self._overridden("fetch", query, *args, timeout=timeout, record_class=record_class)
         return self._calls.fetch(query, args, timeout, record_class)
 
     def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-                 ) -> Awaitable[RecordT | None]:
+                 ) -> Coroutine[Any, Any, RecordT | None]:
         """Connection.fetchrow on a connection of the pool."""
         if self._connection_class.fetchrow is not CONNECTION_METHODS["fetchrow"]:
             return self._overridden("fetchrow", query, *args, timeout=timeout, record_class=record_class)
         return self._calls.fetchrow(query, args, timeout, record_class)
 
-    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
+    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None
+                 ) -> Coroutine[Any, Any, Any]:
         """Connection.fetchval on a connection of the pool."""
         if self._connection_class.fetchval is not CONNECTION_METHODS["fetchval"]:
             return self._overridden("fetchval", query, *args, column=column, timeout=timeout)
         return self._calls.fetchval(query, args, column, timeout)
 
-    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Awaitable[str]:
+    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
         """Connection.execute on a connection of the pool."""
         if self._connection_class.execute is not CONNECTION_METHODS["execute"]:
             return self._overridden("execute", query, *args, timeout=timeout)
         return self._calls.execute(query, args, timeout)
 
-    def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[None]:
+    def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None
+                    ) -> Coroutine[Any, Any, None]:
         """Connection.executemany on a connection of the pool."""
         if self._connection_class.executemany is not CONNECTION_METHODS["executemany"]:
             return self._overridden("executemany", command, args, timeout=timeout)
         return self._calls.executemany(command, args, timeout)
 
     def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
-                  ) -> Awaitable[list[RecordT]]:
+                  ) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetchmany on a connection of the pool."""
         if self._connection_class.fetchmany is not CONNECTION_METHODS["fetchmany"]:
             return self._overridden("fetchmany", query, args, timeout=timeout, record_class=record_class)
@@ -687,6 +689,18 @@ class DefaultSize(int):
 DEFAULT_MIN_SIZE = DefaultSize(10)
 
 
+# What a keyword can be is in the second one; the class of the records decides what comes back.
+@overload
+def create_pool(dsn: str | None = None, *, record_class: type[OtherT], **settings: Any) -> Pool[OtherT]: ...
+@overload
+def create_pool(
+    dsn: str | None = None, *, init_size: int | None = None, min_size: int = DEFAULT_MIN_SIZE, max_size: int = 10,
+    max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0,
+    connect: Callable[..., Awaitable[Any]] | None = None, setup: Callable[[Any], Awaitable[None]] | None = None,
+    init: Callable[[Any], Awaitable[None]] | None = None, reset: Callable[[Any], Awaitable[None]] | None = None,
+    loop: asyncio.AbstractEventLoop | None = None, connection_class: type[Connection[Any]] = Connection,
+    **connect_kwargs: Any,
+) -> Pool[Record]: ...
 def create_pool(
     dsn: str | None = None, *, init_size: int | None = None, min_size: int = DEFAULT_MIN_SIZE, max_size: int = 10,
     max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0,

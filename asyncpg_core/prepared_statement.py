@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncpg_core.cursor import CursorFactory, RecordT
@@ -72,30 +72,30 @@ class PreparedStatement(Generic[RecordT]):
         return tuple(Attribute(column.name, type_of(codec))
                      for column, codec in zip(self._statement.columns, self._statement.column_codecs, strict=True))
 
-    def fetch(self, *args: Any, timeout: float | None = None) -> Awaitable[list[RecordT]]:
+    def fetch(self, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, list[RecordT]]:
         """Return the rows as a list of records."""
         self._check("fetch")
         return self._watched(self._session.calls.fetch(
             self._statement.sql, args, timeout, self._record_class, self._statement))
 
-    def fetchrow(self, *args: Any, timeout: float | None = None) -> Awaitable[RecordT | None]:
+    def fetchrow(self, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, RecordT | None]:
         """Return the first row, None if there is none."""
         self._check("fetchrow")
         return self._watched(self._session.calls.fetchrow(
             self._statement.sql, args, timeout, self._record_class, self._statement))
 
-    def fetchval(self, *args: Any, column: int | str = 0, timeout: float | None = None) -> Awaitable[Any]:
+    def fetchval(self, *args: Any, column: int | str = 0, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Return one value of the first row, None if there is no row."""
         self._check("fetchval")
         return self._watched(self._session.calls.fetchval(self._statement.sql, args, column, timeout, self._statement))
 
-    def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[list[RecordT]]:
+    def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Coroutine[Any, Any, list[RecordT]]:
         """Execute for each element of `args` and return the rows of all."""
         self._check("fetchmany")
         return self._session.calls.fetchmany(
             self._statement.sql, args, timeout, self._record_class, statement=self._statement)
 
-    def executemany(self, args: Iterable[Any], *, timeout: float | None = None) -> Awaitable[None]:
+    def executemany(self, args: Iterable[Any], *, timeout: float | None = None) -> Coroutine[Any, Any, None]:
         """Execute for each element of `args`, under one Sync."""
         self._check("executemany")
         return self._session.calls.executemany(self._statement.sql, args, timeout, statement=self._statement)

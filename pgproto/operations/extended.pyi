@@ -28,10 +28,11 @@ class Prepare(Operation):
 
 @final
 class Execute(Operation):
-    def __new__(
-        cls, statement: Statement, arguments: Iterable[object] = (), sink: RowSink | None = None, *, row_limit: int = 0,
+    def __init__(
+        self, statement: Statement, arguments: Iterable[object] = (), sink: RowSink | None = None, *,
+        row_limit: int = 0,
         with_parse: bool = False,
-    ) -> Self: ...
+    ) -> None: ...
     @property
     def statement(self) -> Statement: ...
     @property

@@ -2,16 +2,18 @@ from typing import Final, final
 
 from typing_extensions import Self
 
-from pgproto.auth import Authentication, ScramKeys, Step
+from pgproto.auth import Authentication, Step
 from pgproto.operations.operation import Operation
-from pgproto.secret import Secret
 
 PROTOCOL_3_0: Final[int]
 PROTOCOL_3_2: Final[int]
 
 @final
 class Startup(Operation):
-    def __new__(cls, parameters: dict[str, str], authentication: Authentication, *, version: int = 0x30000) -> Self: ...
+    def __new__(
+        cls, parameters: dict[str, str], authentication: Authentication, *, version: int = 0x30000,
+        least_version: int = 0x30000,
+    ) -> Self: ...
     @property
     def question(self) -> Step | None: ...
     @property
@@ -23,4 +25,4 @@ class Startup(Operation):
     @property
     def negotiated(self) -> tuple[int, tuple[str, ...]] | None: ...
     def check_negotiated(self) -> None: ...
-    def answer(self, value: str | Secret | ScramKeys | None) -> None: ...
+    def answer(self, value: object) -> None: ...
