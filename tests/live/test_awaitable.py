@@ -81,7 +81,7 @@ async def test_task_group_takes_it(connection):
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="TaskGroup is new in 3.11")
 async def test_a_failure_in_a_task_group_cancels_the_others_and_the_connection_stays_usable(connection):
-    with pytest.raises(BaseExceptionGroup) as caught:
+    with pytest.raises(BaseExceptionGroup) as caught:  # noqa: F821  # as old as TaskGroup
         async with asyncio.TaskGroup() as group:
             group.create_task(connection.fetchval("select 1 / 0"))
             group.create_task(connection.fetchval("select pg_sleep(30)"))

@@ -386,7 +386,7 @@ async def test_connect_cancelled_at_any_moment_leaves_no_session(cluster, here, 
                 pass
     deadline = time.monotonic() + 5
     query = f"SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'"
-    while cluster.sql(query) and time.monotonic() < deadline:  # noqa: ASYNC110  # nothing tells
+    while cluster.sql(query) and time.monotonic() < deadline:  # nothing tells
         await asyncio.sleep(0.02)
     assert cluster.sql(query) == []
 

@@ -6,7 +6,17 @@ import pytest
 import asyncpg_core
 from asyncpg_core import exceptions
 from tests.support.fake_server import (
-    BOUND, DESCRIBED, NO_DATA, ONE_ROW, PARSED, FakeServer, complete, error, parameter_description, ready)
+    BOUND,
+    DESCRIBED,
+    NO_DATA,
+    ONE_ROW,
+    PARSED,
+    FakeServer,
+    complete,
+    error,
+    parameter_description,
+    ready,
+)
 from tests.support.fault_proxy import FaultProxy
 
 
@@ -223,7 +233,8 @@ async def test_misuse_of_a_transaction_is_refused(connection, before, verb, text
 async def test_a_managed_transaction_cannot_be_ended_by_hand(connection, verb):
     transaction = connection.transaction()
     async with transaction:
-        with pytest.raises(exceptions.InterfaceError, match=f"cannot manually {verb} from within an `async with` block"):
+        refusal = f"cannot manually {verb} from within an `async with` block"
+        with pytest.raises(exceptions.InterfaceError, match=refusal):
             await getattr(transaction, verb)()
         with pytest.raises(exceptions.InterfaceError, match="cannot enter context: already in an `async with` block"):
             await transaction.__aenter__()

@@ -6,7 +6,8 @@ import asyncpg_core as asyncpg
 
 async def test_an_injection_attempt_is_a_data_error_that_names_the_argument(users):
     query = "SELECT * FROM users WHERE id = $1"
-    with pytest.raises(asyncpg.DataError, match=r"invalid input for query argument \$1: '1; DROP TABLE users; --'") as caught:
+    refusal = r"invalid input for query argument \$1: '1; DROP TABLE users; --'"
+    with pytest.raises(asyncpg.DataError, match=refusal) as caught:
         await users.fetchrow(query, "1; DROP TABLE users; --")
     assert caught.value.parameter == 1
     assert not users.is_in_transaction()

@@ -18,8 +18,9 @@ from pathlib import Path
 class FaultProxy:
     """Listens on a free port of 127.0.0.1 and forwards to the server's unix socket.
 
-    `latency_seconds` delays what the server says; `chunk` is the most bytes that are passed at once; while `is_black_hole`
-    nothing moves and nothing is closed; after `cut_after` more bytes from the server the connection is reset.
+    `latency_seconds` delays what the server says; `chunk` is the most bytes that are passed at once; while
+    `is_black_hole` nothing moves and nothing is closed; after `cut_after` more bytes from the server the connection is
+    reset.
     """
 
     def __init__(self, socket_path: Path, user: str = "postgres", database: str = "postgres") -> None:

@@ -29,7 +29,7 @@ async def no_socket_left(seconds: float = 5.0) -> AsyncIterator[None]:
     before = open_sockets()
     yield
     deadline = time.monotonic() + seconds
-    while open_sockets() - before and time.monotonic() < deadline:  # noqa: ASYNC110  # nothing tells
+    while open_sockets() - before and time.monotonic() < deadline:  # nothing tells
         await asyncio.sleep(0.005)
     gc.collect()
     assert not open_sockets() - before

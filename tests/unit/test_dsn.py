@@ -275,7 +275,7 @@ def test_no_keyword_of_libpq_reaches_the_server_by_its_own_name(take, name):
     try:
         settings = take(f"postgres://h?{name}=1", user=None, env={"PGUSER": "u"}).server_settings
     except ClientConfigurationError as exc:
-        assert name in str(exc)  # noqa: PT017  # either is right
+        assert name in str(exc)  # either is right
         return
     if name not in ("application_name", "options"):
         assert name not in settings

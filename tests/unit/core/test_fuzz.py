@@ -207,7 +207,7 @@ def shape(op):
 def test_every_split_of_a_random_session_has_the_same_outcome():
     rng = random.Random(7)
     for _ in range(150):
-        makers, answers = zip(*(rng.choice(SCENES[:6] + SCENES[8:9] + SCENES[12:14]) for _ in range(3)))
+        makers, answers = zip(*(rng.choice(SCENES[:6] + SCENES[8:9] + SCENES[12:14]) for _ in range(3)), strict=True)
         answer = mutate(rng, b"".join(answers))
 
         def outcome(parts, makers=makers):

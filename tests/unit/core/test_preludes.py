@@ -48,7 +48,7 @@ def test_a_prelude_and_its_operation_are_one_unit(prelude):
         rows_answer(1),
         PARSED + BOUND + row_description(("a", INT4, 1)) + data_row(int4(1)) + complete(),
     ]
-    for make, answer in zip(makers, answers):
+    for make, answer in zip(makers, answers, strict=True):
         op = make()
         op.prelude = prelude
         frontend = ready_frontend()

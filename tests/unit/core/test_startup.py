@@ -131,7 +131,8 @@ def test_scram_asks_for_password_and_keys():
     said = bare + b"," + first + b"," + body[: body.index(b",p=")]
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     signature = hmac.digest(hashlib.sha256(client_key).digest(), said, "sha256")
-    assert base64.b64decode(body[body.index(b",p=") + 3 :]) == bytes(a ^ b for a, b in zip(client_key, signature))
+    proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
+    assert base64.b64decode(body[body.index(b",p=") + 3 :]) == proof
     final = b"v=" + base64.b64encode(hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), said, "sha256"))
     assert frontend.receive(authentication(12, final) + authentication() + OPENED) == [op]
     assert is_started(frontend, op)

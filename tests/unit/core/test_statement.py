@@ -5,9 +5,9 @@ import struct
 import sys
 
 import pytest
-from pgproto.codecs.json import json_codec
 
 from pgproto.codecs.codec import Codec
+from pgproto.codecs.json import json_codec
 from pgproto.codecs.registry import CodecRegistry
 from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError
 from pgproto.messages.backend import Column
