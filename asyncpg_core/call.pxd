@@ -32,7 +32,7 @@ cdef class Call:
     cdef object failure
     cdef bint is_cancelled
     cdef bint is_seen                   # somebody has looked at the outcome
-    cdef object cancel_message
+    cdef readonly object _cancel_message
     cdef object callback                # the first one, with its context
     cdef object context
     cdef list callbacks                 # more (callback, context)

@@ -168,7 +168,7 @@ cdef class Call:
     def _make_cancelled_error(self):
         if self.failure is not None:
             return self.failure
-        return CancelledError() if self.cancel_message is None else CancelledError(self.cancel_message)
+        return CancelledError() if self._cancel_message is None else CancelledError(self._cancel_message)
 
     def add_done_callback(self, callback, *, context=None):
         """Start if that has not happened; call `callback(self)` from the loop when the call is done."""
@@ -210,7 +210,7 @@ cdef class Call:
         if self.phase >= DONE:
             return False
         started = self.phase == STARTED
-        self.cancel_message = msg
+        self._cancel_message = msg
         self.is_cancelled = True
         self.is_seen = True
         self.phase = DONE

@@ -43,22 +43,33 @@ class Canceller:
         """If the head is abandoned, ask the server to cancel it, now or when it has kept others waiting for a while."""
         if self.op is not None or self.session.is_closed:
             return
-        pending = self.session.frontend.pending()
-        if not pending or not pending[0].is_abandoned:
+        head, behind = self.abandoned_head()
+        if head is None:
             return
-        head = pending[0]
-        if not any(op.waiter is not None and not op.is_abandoned for op in pending[1:]):
+        if not any(op.waiter is not None and not op.is_abandoned for op in behind):
             self.start(head)
         elif self.stuck is not head:
             self.stuck = head
             self.stuck_timer = self.session.loop.call_later(STUCK_SECONDS, self.on_stuck, head)
 
+    def abandoned_head(self) -> tuple[Any, list[Any]]:
+        """Return the abandoned operation that the server may be executing, and those behind it; (None, []) if none.
+
+        The server keeps the answers of a group until its Sync, so the members in front of one may have been executed.
+        """
+        pending = self.session.frontend.pending()
+        for at, op in enumerate(pending):
+            if op.is_abandoned:
+                return op, pending[at + 1:]
+            if op.group is None or op.group is not pending[0].group:
+                break
+        return None, []
+
     def on_stuck(self, op: Any) -> None:
         """An abandoned operation is still at the head although others wait for it."""
         if self.stuck is op:
             self.stuck = None
-            pending = self.session.frontend.pending()
-            if pending and pending[0] is op and self.op is None and not self.session.is_closed:
+            if self.abandoned_head()[0] is op and self.op is None and not self.session.is_closed:
                 self.start(op)
 
     def start(self, op: Any) -> None:
