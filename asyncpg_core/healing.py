@@ -12,6 +12,9 @@ from pgproto.errors import ConnectionDoesNotExistError, PostgresError
 
 # A description remembered by the client may be out of date in any of these ways; Parse with it is refused by class 42.
 STALE_NAMED = {"26000", "42P05"}
+# Syntax error, undefined column, undefined operator: what the server makes of `= %s`.
+PLACEHOLDER_ERRORS = {"42601", "42703", "42883"}
+PLACEHOLDER_HINT = "Parameters are written $1, $2, .. in PostgreSQL; %s is not known to it."
 plain_dml = re.compile(r"\s*(?:select|insert|update|delete|merge)\b", re.IGNORECASE).match
 
 
@@ -21,6 +24,12 @@ def add_note(error: BaseException, note: str) -> None:
         error.add_note(note)
     else:
         error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+
+
+def hint_at_placeholders(error: PostgresError, sql: str) -> None:
+    """Say how parameters are written, to somebody whose error comes from %s or %(name)s."""
+    if error.sqlstate in PLACEHOLDER_ERRORS and error.hint is None and ("%s" in sql or "%(" in sql):
+        error.hint = PLACEHOLDER_HINT
 
 
 def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:

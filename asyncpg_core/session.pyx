@@ -30,7 +30,7 @@ from asyncio import _get_running_loop as running_loop
 
 from asyncpg_core.canceller import Canceller
 from asyncpg_core.exceptions import QueryTimeout
-from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, lost_error
+from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, hint_at_placeholders, lost_error
 from pgproto.errors import (
     ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
 
@@ -497,6 +497,8 @@ cdef class Session(Endpoint):
         """Tell a server's error which statement it belongs to."""
         if isinstance(error, PostgresError) and error.query is None:
             error.query = call.sql
+            if call.sql is not None:
+                hint_at_placeholders(error, call.sql)
 
     # Statements
 

@@ -161,6 +161,8 @@ cdef class Statement:
             facts["element"] = element
         explained = DataError(f"invalid input for query argument {where}: {shown} ({codec.name}: {error})", **facts)
         explained.query = self.sql
+        if element < 0 and isinstance(value, (tuple, list)) and codec.kind == "scalar":
+            explained.hint = "Arguments are passed one by one, not as one tuple or list."
         return explained
 
     # Rows
