@@ -32,7 +32,7 @@ async def test_no_server_is_a_refused_connection():
 
 
 async def test_a_terminated_backend_is_a_connection_that_does_not_exist(conn, dsn):
-    sleeping = asyncio.ensure_future(conn.fetch("SELECT pg_sleep(60)"))
+    sleeping = asyncio.create_task(conn.fetch("SELECT pg_sleep(60)"))
     other = await asyncpg.connect(dsn)
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'"
     while not await other.fetchval(asleep, conn.get_server_pid()):

@@ -23,7 +23,7 @@ async def test_a_thousand_queries_each_get_their_own_result(conn):
 
 async def test_queries_under_gather_are_in_flight_together(conn):
     await conn.fetchval("SELECT $1::int", 0)
-    calls = [asyncio.ensure_future(conn.fetchval("SELECT $1::int", n)) for n in range(10)]
+    calls = [asyncio.create_task(conn.fetchval("SELECT $1::int", n)) for n in range(10)]
     most = 0
     while not all(call.done() for call in calls):
         most = max(most, conn._session.frontend.n_pending)
