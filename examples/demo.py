@@ -61,8 +61,8 @@ async def one_connection(conn):
         show("sum of prices", sum([await price_of.fetchval(n) for n in range(1, 1001)]))
 
     async with chapter("A thousand queries at once, on this one connection"):
-        select = "SELECT title FROM books WHERE id = $1"
-        titles = await asyncio.gather(*(conn.fetchval(select, n) for n in range(1, 1001)))
+        titles = await asyncio.gather(*(
+            conn.fetchval("SELECT title FROM books WHERE id = $1", n) for n in range(1, 1001)))
         show("titles, each where it belongs", f"{titles[0]!r} .. {titles[-1]!r}")
 
     async with chapter("A pipeline block: written together, all or nothing"):
@@ -128,9 +128,8 @@ async def a_service(dsn):
             await asyncio.wait([serving], timeout=0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            new = {"title": "A new one", "price": "19.90"}
             for answer in (await client.get("/books/7"), await client.get("/books/0"),
-                           await client.post("/books", json=new)):
+                           await client.post("/books", json={"title": "A new one", "price": 19.9})):
                 show(f"{answer.request.method} {answer.url.path}", f"{answer.status_code} {answer.text}")
         server.should_exit = True
         await serving
@@ -146,7 +145,6 @@ async def tour(dsn):
 
 
 if __name__ == "__main__":
-    print("Starting a PostgreSQL server ..", flush=True)
     with Cluster() as cluster:
         asyncio.run(tour(cluster.dsn()))
     print("\nThat was the tour: the server is stopped, its files are gone.")

@@ -6,8 +6,8 @@ async def test_a_statement_is_used_a_hundred_times(users):
     for n in range(100):
         rows = await statement.fetch(n % 3 + 1)
         assert [row["name"] for row in rows] == [("Ann", "Bob", "Cid")[n % 3]]
-    named = "SELECT count(*) FROM pg_prepared_statements WHERE name = $1"
-    assert await users.fetchval(named, statement.get_name()) == 1
+    count = "SELECT count(*) FROM pg_prepared_statements WHERE name = $1"
+    assert await users.fetchval(count, statement.get_name()) == 1
 
 
 async def test_every_way_to_use_a_statement(users):
