@@ -267,6 +267,8 @@ cdef class Call:
         if hook is not None:
             self.hook = None
             hook(self)
+            if self.phase < DONE:
+                return 0        # It is executed once more.
         if self.callback is None:
             return 0
         if self.owner.wakes is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, overload
@@ -21,8 +23,8 @@ from asyncpg_core.cursor import RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.options import CLIENT_KEYWORDS, client_options
-from asyncpg_core.pool_endpoint import PoolEndpoint, fail_waiter, has_hook, is_plain_call, session_of
-from asyncpg_core.pool_member import PoolMember, face_of, release_face
+from asyncpg_core.pool_endpoint import PoolEndpoint, has_hook, is_plain_call, session_of
+from asyncpg_core.pool_member import PoolMember, can_move, face_of, is_managed, release_face, transfer
 from asyncpg_core.pool_state import PoolState
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
 from pgproto.record import Record
@@ -84,7 +86,10 @@ class Pool(Generic[RecordT]):
         session_functions: Iterable[str] = (), **connect_kwargs: Any,
     ) -> None:
         check_sizes(min_size, max_size, init_size, max_queries, max_inactive_connection_lifetime)
-        check_classes(connection_class, record_class)
+        check_pool_classes(connection_class, record_class)
+        if len(connect_args) > 1:
+            warnings.warn("passing several positional arguments to Pool is deprecated: only the DSN is one",
+                          DeprecationWarning, stacklevel=2)
         self._state = PoolState(min_size, max_size, max_inactive_connection_lifetime)
         self._init_size = min_size if init_size is None else init_size
         self._max_queries = max_queries
@@ -106,6 +111,9 @@ class Pool(Generic[RecordT]):
         self._retry_timer: asyncio.TimerHandle | None = None
         self._retry_seconds = 0.0
         self._reset_errors = 0
+        self._returning: deque[PoolMember] = deque()
+        self._connecting: set[asyncio.Task[Any]] = set()
+        self._end: asyncio.Future[None] | None = None
         # A hook or an overridden reset is the user's code: release awaits it, as in asyncpg.
         self._resets_awaited = reset is not None or connection_class.reset is not Connection.reset or (
             connection_class.get_reset_query is not Connection.get_reset_query)
@@ -140,6 +148,7 @@ class Pool(Generic[RecordT]):
             await self.close()
         else:
             self.terminate()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _open(self) -> Pool[RecordT]:
         """Open `init_size` connections: one alone, so that a wrong setting is told once, then the rest together."""
@@ -158,7 +167,7 @@ class Pool(Generic[RecordT]):
                 await self._open_members(self._init_size - 1)
         except BaseException:
             self._terminate_members()
-            self._is_closed = True
+            self._state.n_connecting = 0
             raise
         finally:
             self._opening = False
@@ -166,17 +175,19 @@ class Pool(Generic[RecordT]):
         return self
 
     async def _open_members(self, n: int) -> None:
-        tasks = [self._loop.create_task(self._connect_member()) for _ in range(n)]
         self._state.n_connecting += n
-        failures = []
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, BaseException):
-                self._state.connect_failed()
-                failures.append(result)
-            else:
-                self._state.connected(result, self._loop.time())
+        tasks = [self._start(self._open_member()) for _ in range(n)]
+        failures = [error for error in await asyncio.gather(*tasks, return_exceptions=True) if error is not None]
         if failures:
             raise failures[0]
+
+    async def _open_member(self) -> None:
+        try:
+            member = await self._connect_member()
+        except Exception:
+            self._state.connect_failed()    # a cancelled opening, whose tasks may not have begun, starts from nothing
+            raise
+        self._state.connected(member, self._loop.time())
 
     def _check_open(self) -> None:
         if self._is_open and not self._state.is_closing:
@@ -198,6 +209,8 @@ class Pool(Generic[RecordT]):
         try:
             if self._init is not None:
                 await self._init(connection)
+            if connection.is_closed():
+                raise ConnectionDoesNotExistError("a connection of the pool was closed while it was being initialised")
         except BaseException:
             connection.terminate()
             raise
@@ -239,6 +252,7 @@ class Pool(Generic[RecordT]):
                 taken: PoolMember | None = member
                 return taken
             member.session.abort(ConnectionDoesNotExistError("the server has closed an idle connection"))
+            self._state.forget(member)
 
     def _lend_at_once(self) -> Any:
         """Return a face of an idle member if there is one and nothing has to be awaited."""
@@ -248,16 +262,35 @@ class Pool(Generic[RecordT]):
         return None if member is None else face_of(self, member)
 
     async def _acquire(self, timeout: float | None) -> Any:
+        deadline = None if timeout is None else self._loop.time() + timeout
         member = self._take() or await self._wait(timeout)
+        while member.session.is_closed:     # lost between the moment it was handed over and this one
+            member = self._take() or await self._wait(None if deadline is None else deadline - self._loop.time())
         connection = face_of(self, member)
         if self._setup is not None:
-            try:
-                ready = self._setup(connection)
-                await (ready if timeout is None else asyncio.wait_for(ready, timeout))
-            except BaseException:
-                connection.terminate()
-                raise
+            await self._set_up(connection, timeout, deadline)
         return connection
+
+    async def _set_up(self, connection: Any, timeout: float | None, deadline: float | None) -> None:
+        """Run the user's setup in what is left of the time; if it fails the connection is closed."""
+        assert self._setup is not None
+        seconds = None if deadline is None else deadline - self._loop.time()
+        setup = self._loop.create_task(self._setup(connection)) if seconds is not None else None
+        try:
+            if setup is None:
+                await self._setup(connection)
+                return
+            done, _ = await asyncio.wait([setup], timeout=max(seconds or 0.0, 0.0))
+            if not done:
+                raise PoolTimeout(f"the setup of a connection has not finished within {timeout:g} s")
+            setup.result()
+        except BaseException:
+            connection.terminate()
+            if setup is not None:
+                setup.cancel()
+                await asyncio.wait([setup], timeout=SOCKET_SECONDS)
+            release_face(connection)
+            raise
 
     async def _wait(self, timeout: float | None) -> PoolMember:
         """Wait for a member, first come first served."""
@@ -287,6 +320,7 @@ class Pool(Generic[RecordT]):
     def _hand(self, waiter: object, member: PoolMember) -> None:
         """Give a lent member to a waiter; if it has gone, to the next."""
         if isinstance(waiter, Call):
+            member.n_changes = member.session.frontend.n_status_changes
             if self._endpoint.lend(waiter, member.session):
                 return
         elif isinstance(waiter, asyncio.Future) and not waiter.done():
@@ -295,7 +329,18 @@ class Pool(Generic[RecordT]):
         self._give_back(member)
 
     def _give_back(self, member: PoolMember) -> None:
-        """A member whose session is clean, or has its reset on the way, is free."""
+        """A member whose session is clean, or has its reset on the way, is free.
+
+        A call that fails at once gives its member back from inside this method: one round after the other, because
+        there may be any number of them.
+        """
+        self._returning.append(member)
+        if len(self._returning) == 1:
+            while self._returning:
+                self._place(self._returning[0])
+                self._returning.popleft()
+
+    def _place(self, member: PoolMember) -> None:
         if member.session.is_closed:
             return
         if self._state.is_closing or self._state.is_outdated(member) or (
@@ -310,6 +355,7 @@ class Pool(Generic[RecordT]):
 
     def _retire(self, member: PoolMember) -> None:
         """Close a member's connection in the background."""
+        self._state.retire(member)
         self._start(member.close())
 
     # One-shot methods
@@ -379,7 +425,7 @@ class Pool(Generic[RecordT]):
         try:
             connection = await self._acquire(None)
         except BaseException as error:
-            fail_waiter(call, error)
+            self._endpoint.refuse(call, error)
             if not isinstance(error, Exception):
                 raise
             return
@@ -391,6 +437,11 @@ class Pool(Generic[RecordT]):
     def _one_shot_done(self, call: Call[Any]) -> None:
         session = session_of(call)
         member = session.member
+        if session.is_closed:
+            if self._is_open and not self._state.is_closing and self._endpoint.revive(call):
+                self._state.waiters.appendleft(call)
+                self._fill()
+            return
         if is_plain_call(call) and self._setup is None and not self._resets_awaited and session.is_unchanged(
                 member.n_changes):
             self._give_back(member)
@@ -419,7 +470,8 @@ class Pool(Generic[RecordT]):
         member = connection._lease
         if member is None:
             return
-        if member.session.is_transaction_left_open:
+        session = member.session
+        if not session.is_closed and session.is_transaction_left_open and not is_managed(connection._top_transaction):
             self._loop.call_exception_handler({
                 "message": "Resetting connection with an active transaction", "connection": repr(connection)})
         release_face(connection)
@@ -430,15 +482,25 @@ class Pool(Generic[RecordT]):
         if session.is_closed:
             return
         if self._resets_awaited:
-            self._start(self._reset_awaited(member, None))
+            self._start(self._reset_unawaited(member))
             return
         session.give_up_lease(member.connection._reset_statements())
         self._give_back(member)
 
     async def _release_awaited(self, connection: Any, timeout: float | None) -> None:
         member = connection._lease
+        # What the borrower's transaction still owes is dropped by the reset of the member's own connection.
+        member.connection._top_transaction = connection._top_transaction
         release_face(connection)
         await self._reset_awaited(member, timeout)
+
+    async def _reset_unawaited(self, member: PoolMember) -> None:
+        """Reset after a one-shot call, whose caller has gone: an error goes to the log."""
+        try:
+            await self._reset_awaited(member, None)
+        except Exception as error:
+            self._reset_errors += 1
+            logger.warning("the reset of a pooled connection failed: %s", error)
 
     async def _reset_awaited(self, member: PoolMember, timeout: float | None) -> None:
         """Run the user's reset; a connection that cannot be reset is closed."""
@@ -458,6 +520,9 @@ class Pool(Generic[RecordT]):
             await raw.reset()
             return
         if raw.is_in_transaction():
+            if not is_managed(raw._top_transaction):
+                self._loop.call_exception_handler({
+                    "message": "Resetting connection with an active transaction", "connection": repr(raw)})
             raw._forget_transaction()
             await raw.execute("ROLLBACK")
         await self._reset(raw)
@@ -466,24 +531,39 @@ class Pool(Generic[RecordT]):
         """A reset has failed: its connection is closed, what waited behind it goes unsent to another one."""
         self._reset_errors += 1
         logger.warning("the reset of a pooled connection failed: %s", error)
-        member = session.member
-        self._start(self._move(member, strays))
-
-    async def _move(self, member: PoolMember, strays: list[Call[Any]]) -> None:
-        if not strays and member.face_alive() is None:
+        face = session.member.face_alive()
+        if not self._is_open or self._state.is_closing:
+            refusal: Exception = PoolClosed("pool is closing")
+        elif face is not None and not can_move(session, strays):
+            refusal = ConnectionDoesNotExistError(
+                f"the reset of the connection failed before the transaction had begun: {error}")
+            refusal.safe_to_retry = True
+        else:
+            if face is not None or strays:
+                self._start(self._move(face, session, strays))
             return
+        for call in strays:
+            self._endpoint.refuse(call, refusal)
+
+    async def _move(self, face: Any, session: Any, strays: list[Call[Any]]) -> None:
+        """Find another member for a borrower, or for a one-shot call, whose session was lost to a failed reset."""
+        member: Any = session.member
         try:
             other = self._take() or await self._wait(SOCKET_SECONDS)
         except BaseException as error:
             for call in strays:
-                fail_waiter(call, error)
+                self._endpoint.refuse(call, error)
+            if not isinstance(error, Exception):
+                raise
             return
-        face = member.face_alive()
+        if face is not None and face._lease is not member:      # released meanwhile
+            for call in strays:
+                self._endpoint.refuse(call, InterfaceError(
+                    "the connection was released back to the pool before the statement was sent"))
+            self._give_back(other)
+            return
         if face is not None:
-            face._lease = other
-            face._session = other.session
-            face._calls = other.session.calls
-            other.lend(face)
+            transfer(face, other)
         for call in strays:
             self._endpoint.move(call, other.session)
         if face is None and not any(has_hook(call) for call in strays):
@@ -498,7 +578,9 @@ class Pool(Generic[RecordT]):
         for _ in range(self._state.shortage()):
             if not self._state.may_connect():
                 break
-            self._start(self._connect_more())
+            task = self._start(self._connect_more())
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
 
     async def _connect_more(self) -> None:
         try:
@@ -526,7 +608,7 @@ class Pool(Generic[RecordT]):
         while self._state.waiters:
             waiter = self._state.waiters.popleft()
             if isinstance(waiter, Call):
-                fail_waiter(waiter, error)
+                self._endpoint.refuse(waiter, error)
                 break
             if isinstance(waiter, asyncio.Future) and not waiter.done():
                 waiter.set_exception(error)
@@ -536,8 +618,8 @@ class Pool(Generic[RecordT]):
             logger.warning("a connection of the pool could not be opened, trying again in %g s: %s",
                            self._retry_seconds, error)
             self._retry_timer = self._loop.call_later(self._retry_seconds, self._retry)
-            if self._state.waiters:
-                self._fill()
+        if self._state.waiters:
+            self._fill()
 
     def _retry(self) -> None:
         self._retry_timer = None
@@ -557,7 +639,6 @@ class Pool(Generic[RecordT]):
     def _on_session_end(self, session: Any) -> None:
         """A member's connection is gone, for whatever reason."""
         self._state.forget(session.member)
-        session.member.forget_face()
         if self._all_back is not None:
             self._check_all_back()
         elif self._is_open and not self._state.is_closing:
@@ -566,8 +647,13 @@ class Pool(Generic[RecordT]):
     def _start(self, coroutine: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = self._loop.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._on_task_done)
         return task
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()        # whoever waits for it gets it; a releaser who was cancelled does not want it
 
     # Facts
 
@@ -604,16 +690,22 @@ class Pool(Generic[RecordT]):
         """Wait until every connection is released and close them; new borrowers and those who wait are refused."""
         if self._is_closed:
             return
+        if self._end is not None:
+            await asyncio.shield(self._end)
+            return
         self._check_open()
+        self._end = self._loop.create_future()
         idle, waiters = self._state.close()
         self._refuse(waiters)
         self._stop_timers()
         warning = self._loop.call_later(CLOSE_WARNING_SECONDS, self._warn_about_close)
         try:
             await asyncio.gather(*[member.close() for member in idle])  # type: ignore[attr-defined]
-            while self._state.lent:
+            while self._state.lent or self._state.leaving:
                 self._all_back = self._loop.create_future()
                 await self._all_back
+            for task in self._connecting:
+                task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         except BaseException:
             self.terminate()
@@ -621,6 +713,7 @@ class Pool(Generic[RecordT]):
         finally:
             warning.cancel()
             self._is_closed = True
+            self._end.set_result(None)
 
     def terminate(self) -> None:
         """Close every connection at once."""
@@ -635,14 +728,15 @@ class Pool(Generic[RecordT]):
     def _terminate_members(self) -> None:
         for task in list(self._tasks):
             task.cancel()
-        for session in [member.session for member in (*self._state.idle, *self._state.lent)]:  # type: ignore[attr-defined]
+        state = self._state
+        for session in [m.session for m in (*state.idle, *state.lent, *state.leaving)]:  # type: ignore[attr-defined]
             session.say_goodbye()
 
     def _refuse(self, waiters: list[object]) -> None:
         for waiter in waiters:
             error = PoolClosed("pool is closing")
             if isinstance(waiter, Call):
-                fail_waiter(waiter, error)
+                self._endpoint.refuse(waiter, error)
             elif isinstance(waiter, asyncio.Future) and not waiter.done():
                 waiter.set_exception(error)
 
@@ -653,7 +747,8 @@ class Pool(Generic[RecordT]):
         self._expiry_timer = self._retry_timer = None
 
     def _check_all_back(self) -> None:
-        if self._all_back is not None and not self._all_back.done() and not self._state.lent:
+        if self._all_back is not None and not self._all_back.done() and not (
+                self._state.lent or self._state.leaving):
             self._all_back.set_result(None)
 
     def _warn_about_close(self) -> None:
@@ -664,6 +759,14 @@ class Pool(Generic[RecordT]):
 CONNECTION_METHODS = {name: getattr(Connection, name) for name in ONE_SHOTS}
 for _name in ONE_SHOTS:
     coroutine_mark.mark(Pool, _name)
+
+
+def check_pool_classes(connection_class: Any, record_class: Any) -> None:
+    """Refuse what cannot be a connection or a row; a pool says it as TypeError."""
+    try:
+        check_classes(connection_class, record_class)
+    except InterfaceError as error:
+        raise TypeError(str(error)) from error.__cause__
 
 
 def check_sizes(min_size: int, max_size: int, init_size: int | None, max_queries: int, lifetime: float) -> None:

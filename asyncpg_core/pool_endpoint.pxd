@@ -10,6 +10,7 @@ from asyncpg_core.endpoint cimport Endpoint
 cdef class PoolEndpoint(Endpoint):
     cdef object pool
     cdef int hand_to(self, Call call, object session) except -1
+    cdef int stop_timer(self, Call call) except -1
 
 
 @cython.final

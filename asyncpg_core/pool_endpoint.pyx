@@ -8,11 +8,11 @@ import asyncio
 cimport cython
 from cpython.time cimport monotonic
 
-from asyncpg_core.call cimport STARTED
+from asyncpg_core.call cimport PREPARE, RUN, STARTED
 from asyncpg_core.session cimport Session
 
 from asyncpg_core.exceptions import PoolTimeout
-from pgproto.errors import InterfaceError
+from pgproto.errors import ConnectionDoesNotExistError, InterfaceError
 
 
 @cython.final
@@ -34,11 +34,19 @@ cdef class PoolEndpoint(Endpoint):
             if call.timeout < 0:
                 raise PoolTimeout(f"the time of {call.name} was over before it began")
             call.deadline = monotonic() + call.timeout
-            self.loop.call_later(call.timeout, self.on_timeout, call)
+            # The session that takes the call puts its statement here: until then it is the timer.
+            call.extra = self.loop.call_later(call.timeout, self.on_timeout, call)
+        return 0
+
+    cdef int stop_timer(self, Call call) except -1:
+        if call.extra is not None:
+            call.extra.cancel()
+            call.extra = None
         return 0
 
     cdef int hand_to(self, Call call, object session) except -1:
         """Let a session execute the call; the pool gets it back when the call is done."""
+        self.stop_timer(call)
         call.hook = self.pool._one_shot_done
         call.owner = <Session?>session
         if call.deadline != 0:
@@ -60,7 +68,8 @@ cdef class PoolEndpoint(Endpoint):
         """Let another session execute a call that its own could not write."""
         if call.phase == STARTED:
             call.owner = <Session?>session
-            call.op = None
+            if call.kind != RUN and call.kind != PREPARE:
+                call.op = None
             try:
                 call.owner.start_call(call)
             except Exception as error:
@@ -69,11 +78,36 @@ cdef class PoolEndpoint(Endpoint):
     def on_timeout(self, Call call not None):
         if call.phase == STARTED and call.owner is self:
             self.pool._drop_waiter(call)
+            call.extra = None
             call.fail(PoolTimeout(f"no connection was free for {call.name} within {call.timeout:g} s"))
 
     cdef int cancel_call(self, object call) except -1:
+        self.stop_timer(call)
         self.pool._drop_waiter(call)
         return 0
+
+    def refuse(self, Call call not None, error):
+        """Tell a waiting call that there will be no connection."""
+        if call.phase == STARTED and call.owner is self:
+            self.stop_timer(call)
+        call.fail(error)
+
+    def revive(self, Call call not None):
+        """Let a call wait for another session if its own was lost and has executed nothing of it; once."""
+        error = call.failure
+        if call.is_retried or type(error) is not ConnectionDoesNotExistError or not error.safe_to_retry:
+            return False
+        if call.op is not None and call.op.is_written and error.sqlstate_of_cause is None:
+            return False    # Without the server's last words nobody knows how far it has come.
+        call.is_retried = True
+        call.phase = STARTED
+        call.failure = None
+        call.op = None
+        call.extra = None
+        call.owner = self
+        if call.deadline != 0:
+            call.extra = self.loop.call_later(max(call.deadline - monotonic(), 0), self.on_timeout, call)
+        return True
 
 
 def session_of(Call call not None):
@@ -91,9 +125,9 @@ def has_hook(Call call not None):
     return call.hook is not None
 
 
-def fail_waiter(Call call not None, error):
-    """Tell a waiting call that there will be no connection."""
-    call.fail(error)
+def prelude_of(Call call not None):
+    """Return what transactions put in front of the call's operation."""
+    return () if call.op is None or call.op.prelude is None else call.op.prelude
 
 
 @cython.final

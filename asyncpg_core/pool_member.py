@@ -12,14 +12,15 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.call_maker import CallMaker
-from asyncpg_core.pool_endpoint import ReleasedEndpoint
+from asyncpg_core.pool_endpoint import ReleasedEndpoint, prelude_of
 
 if TYPE_CHECKING:
     from asyncpg_core.pool import Pool
 
 CLOSE_SECONDS = 5.0
-# A member that was idle longer than this is looked at before it is lent.
-UNSEEN_SECONDS = 1.0
+# A member that was idle longer than this is looked at before it is lent: a loop that was busy has not seen its end.
+# Under load nobody is idle for so long, so the system call costs nothing there.
+UNSEEN_SECONDS = 0.05
 
 RELEASED: Any = ReleasedEndpoint()
 RELEASED_CALLS = CallMaker(RELEASED)
@@ -52,15 +53,13 @@ class PoolMember:
         return dead
 
     def lend(self, face: Any) -> None:
+        """Remember who has the member."""
         self._face = weakref.ref(face)
 
     def face_alive(self) -> Any:
         """Return the face of the current lease, None if there is none."""
         face = self._face() if self._face is not None else None
         return face if face is not None and face._lease is self else None
-
-    def forget_face(self) -> None:
-        self._face = None
 
     async def close(self) -> None:
         """Close gracefully within 5 s, else at once."""
@@ -74,7 +73,7 @@ def face_of(pool: Pool[Any], member: PoolMember) -> Any:
     face = raw._new_face()
     face._lease = member
     face._pool = pool
-    member._face = weakref.ref(face)
+    member.lend(face)
     return face
 
 
@@ -84,3 +83,27 @@ def release_face(face: Any) -> None:
     face._session = RELEASED
     face._calls = RELEASED_CALLS
     face._top_transaction = None
+
+
+def is_managed(transaction: Any) -> bool:
+    """Whether a transaction is entered by `async with`: its block is told what becomes of it."""
+    return transaction is not None and bool(transaction._managed)
+
+
+def can_move(session: Any, strays: list[Any]) -> bool:
+    """Whether what the borrower has begun on a session, unsent, can begin on another one: at most one BEGIN."""
+    if session.pipeline is not None:
+        return False
+    owed = [sql for call in strays for sql in prelude_of(call)] + session.preludes.statements
+    return not owed or (len(owed) == 1 and owed[0].startswith("BEGIN"))
+
+
+def transfer(face: Any, member: PoolMember) -> None:
+    """Let a borrower's connection, and the transaction that it has begun, go on with another member."""
+    face._lease = member
+    face._session = member.session
+    face._calls = member.session.calls
+    member.lend(face)
+    transaction = face._top_transaction
+    if transaction is not None:
+        transaction.move_to(member.session)

@@ -30,6 +30,8 @@ class PoolState:
     max_idle_seconds: float = 300.0
     idle: list[Member] = field(default_factory=list)
     lent: set[Member] = field(default_factory=set)
+    # Being closed: the server may still count them, so they count against max_size, but not for the floor.
+    leaving: set[Member] = field(default_factory=set)
     waiters: deque[object] = field(default_factory=deque)
     n_connecting: int = 0
     generation: int = 0
@@ -37,7 +39,12 @@ class PoolState:
 
     @property
     def size(self) -> int:
-        """Members, those that are being connected included."""
+        """Members, those that are being connected or closed included."""
+        return len(self.idle) + len(self.lent) + len(self.leaving) + self.n_connecting
+
+    @property
+    def n_staying(self) -> int:
+        """Members without those that are being closed."""
         return len(self.idle) + len(self.lent) + self.n_connecting
 
     def take_idle(self) -> Member | None:
@@ -68,12 +75,6 @@ class PoolState:
         member.generation = self.generation
         return self._place(member, now)
 
-    def connected_for(self, member: Member) -> None:
-        """A member that was being connected goes to the one who asked for it."""
-        self.n_connecting -= 1
-        member.generation = self.generation
-        self.lent.add(member)
-
     def connect_failed(self) -> None:
         self.n_connecting -= 1
 
@@ -83,10 +84,9 @@ class PoolState:
         return self._place(member, now)
 
     def _place(self, member: Member, now: float) -> object | None:
-        while self.waiters:
-            waiter = self.waiters.popleft()
+        if self.waiters:
             self.lent.add(member)
-            return waiter
+            return self.waiters.popleft()
         member.idle_since = now
         self.idle.append(member)
         return None
@@ -95,11 +95,17 @@ class PoolState:
         """Whether the pool was told to replace the members of its time."""
         return member.generation != self.generation
 
+    def retire(self, member: Member) -> None:
+        """A lent member is to be closed; it is forgotten when that has happened."""
+        self.lent.discard(member)
+        self.leaving.add(member)
+
     def forget(self, member: Member) -> bool:
         """A member is gone; return whether it was known."""
-        if member in self.lent:
-            self.lent.discard(member)
-            return True
+        for members in (self.lent, self.leaving):
+            if member in members:
+                members.discard(member)
+                return True
         if member in self.idle:
             self.idle.remove(member)
             return True
@@ -110,7 +116,7 @@ class PoolState:
         if self.is_closing:
             return 0
         for_waiters = len(self.waiters) - self.n_connecting
-        for_floor = self.min_size - self.size
+        for_floor = self.min_size - self.n_staying
         return max(0, min(max(for_waiters, for_floor), self.max_size - self.size))
 
     def expire(self, now: float) -> list[Member]:
@@ -118,13 +124,14 @@ class PoolState:
         expired: list[Member] = []
         if self.max_idle_seconds <= 0:
             return expired
-        while self.idle and self.size > self.min_size and self.idle[0].idle_since + self.max_idle_seconds <= now:
+        while self.idle and self.n_staying > self.min_size and self.idle[0].idle_since + self.max_idle_seconds <= now:
             expired.append(self.idle.pop(0))
+        self.leaving.update(expired)
         return expired
 
     def next_expiry(self) -> float | None:
         """When `expire` is to be called next, None if there is nothing to expire."""
-        if self.max_idle_seconds <= 0 or not self.idle or self.size <= self.min_size:
+        if self.max_idle_seconds <= 0 or not self.idle or self.n_staying <= self.min_size:
             return None
         return self.idle[0].idle_since + self.max_idle_seconds
 
@@ -132,6 +139,7 @@ class PoolState:
         """Every member of this time is to be replaced: take out and return the idle ones."""
         self.generation += 1
         idle, self.idle = self.idle, []
+        self.leaving.update(idle)
         return idle
 
     def drop_waiter(self, waiter: object) -> bool:
@@ -146,6 +154,7 @@ class PoolState:
         """Begin to close: return the idle members and the waiters, which are to be refused."""
         self.is_closing = True
         idle, self.idle = self.idle, []
+        self.leaving.update(idle)
         waiters = list(self.waiters)
         self.waiters.clear()
         return idle, waiters

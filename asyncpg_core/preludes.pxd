@@ -7,7 +7,7 @@ from pgproto.operations.operation cimport Operation
 
 @cython.final
 cdef class Preludes:
-    cdef list statements
+    cdef readonly list statements
     cdef list transactions              # the Transactions they belong to
     cdef list after                     # how many calls had started when each was owed
     cdef Py_ssize_t n_started

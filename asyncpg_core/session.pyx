@@ -196,7 +196,8 @@ cdef class Session(Endpoint):
                 break
             if not self.frontend.may_send(call.op):
                 break
-            if self.reset.op is not None and not self.reset.goes_in_front_of(call.op, self.frontend):
+            if self.reset.awaited is not None or (
+                    self.reset.op is not None and not self.reset.goes_in_front_of(call.op, self.frontend)):
                 break
             self.queue.popleft()
             self.write(call)
@@ -305,6 +306,8 @@ cdef class Session(Endpoint):
         self.last_ends_transaction = call.ends_transaction
         self.preludes.pay(op)
         if self.reset.op is not None and self.reset.op.is_written:
+            # Only what shares its Sync is skipped if it fails: the rest waits.
+            self.reset.awaited = self.reset.op
             self.reset.op = None
         if op.is_open:
             if type(op) is ExecuteMany:

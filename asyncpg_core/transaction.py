@@ -25,6 +25,7 @@ from pgproto.errors import (
 
 if TYPE_CHECKING:
     from asyncpg_core.connection import Connection
+    from asyncpg_core.session import Session
 
 ISOLATION_LEVELS = {"read_committed", "read_uncommitted", "repeatable_read", "serializable"}
 # Leaving a block waits this long for its ROLLBACK.
@@ -137,6 +138,13 @@ class Transaction:
             self._name = new_name()
             session.preludes.owe(f'SAVEPOINT "{self._name}"', self)
         self._state = State.STARTED
+
+    def move_to(self, session: Session) -> None:
+        """Begin on another session: the server of the first has not executed anything of it."""
+        self._session = session
+        self.carrier = None
+        session.has_begun = True
+        session.preludes.owe(self._begin_text(), self)
 
     async def commit(self) -> None:
         """Exit the block and make its changes permanent; raises TransactionRolledBackError if the server did not."""

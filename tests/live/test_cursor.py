@@ -148,7 +148,7 @@ async def test_begin_that_fails_fails_the_cursor_and_leaves_no_row(connection):
     await connection.execute("CREATE TEMP TABLE kept (a int)")
     transaction = connection.transaction()
     await transaction.start()
-    connection._session.owed_prelude[0] = "BEGIN ISOLATION LEVEL NO SUCH LEVEL"
+    connection._session.preludes.statements[0] = "BEGIN ISOLATION LEVEL NO SUCH LEVEL"
     with pytest.raises(asyncpg_core.PostgresSyntaxError):
         async for _ in connection.cursor("INSERT INTO kept VALUES (1) RETURNING a"):
             pass

@@ -170,10 +170,10 @@ def test_a_failing_statement_does_not_undo_the_reset_whose_sync_it_shares():
 
 def test_an_empty_statement_of_a_script_is_answered_too():
     frontend = ready_frontend()
-    script = Script(("", "RESET ALL"))
+    script = Script(("", "COMMIT"))
     frontend.submit(script)
     assert drive(frontend, [PARSED + BOUND + message("I") + DONE + ready()]) == [script]
-    assert (script.error, script.answered, script.is_durable, script.statements) == (None, 2, True, ("", "RESET ALL"))
+    assert (script.error, script.answered, script.is_durable, script.statements) == (None, 2, True, ("", "COMMIT"))
 
 
 def test_a_script_that_fails_alone_gets_its_sync_from_the_frontend():
