@@ -1,7 +1,7 @@
 """What becomes of an operation that is written and that nobody waits for any more.
 
-Its replies are read and thrown away. When it is at the head and nobody waits for anything behind it, the server is asked
-to cancel it; when somebody does, it gets a second to end by itself. From the moment a CancelRequest is under way until
+Its replies are read and thrown away. When it is at the head and nobody waits for anything behind it, the server is
+asked to cancel it; when somebody does, it gets a second to end by itself. From the moment a CancelRequest is under way until
 its connection is closed and the operation is settled, writes are held: the request must not hit anything newer. Every
 wait has a bound, and when one is over the connection is given up.
 """
@@ -24,7 +24,8 @@ STUCK_SECONDS = 1.0
 class Canceller:
     """Decides when a session's server is asked to cancel, and sees the request through."""
 
-    __slots__ = ("session", "send_request", "op", "task", "is_sent", "is_settled", "drain_timer", "stuck", "stuck_timer")
+    __slots__ = (
+        "drain_timer", "is_sent", "is_settled", "op", "send_request", "session", "stuck", "stuck_timer", "task")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -78,7 +79,8 @@ class Canceller:
         self.op = op
         self.is_sent = self.is_settled = False
         self.drain_timer = self.session.loop.call_later(
-            CANCEL_SECONDS, self.give_up, op, f"the server has not answered a cancelled statement within {CANCEL_SECONDS:g} s")
+            CANCEL_SECONDS, self.give_up, op,
+            f"the server has not answered a cancelled statement within {CANCEL_SECONDS:g} s")
         self.task = self.session.loop.create_task(self.run(op))
 
     async def run(self, op: Any) -> None:

@@ -6,14 +6,13 @@ is written once per tick of the loop. A call that is cancelled before it is writ
 abandoned: its replies are read and thrown away, and if nobody waits behind it the server is asked to cancel it. One
 timer serves all deadlines. Transactions leave their BEGIN here, and the next operation written carries it.
 """
-import asyncio
 from collections import deque
 
 cimport cython
 from cpython.time cimport monotonic
 
 from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Prepare, Script, new_execute
-from pgproto.operations.operation cimport Group, SETTLED, SyncPoint
+from pgproto.operations.operation cimport Group, SETTLED
 from pgproto.operations.simple cimport SimpleQuery
 from pgproto.row_sinks cimport Records, RowSink, new_records
 from pgproto.statement cimport Statement
@@ -23,7 +22,7 @@ from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.reset cimport Reset
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.call cimport (
-    DONE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN, STARTED)
+    EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN, STARTED)
 
 from asyncio import CancelledError
 from asyncio import _get_running_loop as running_loop
@@ -84,7 +83,8 @@ cdef class Session(Endpoint):
             self.pipeline.step_aside()
         self.make_operation(call)
         if (call.op is not None and not self.queue and self.frontend.n_pending == 0 and not self.holds_writes
-                and self.reset.op is None and call.group is None and self.frontend.gate is None and not self.describing):
+                and self.reset.op is None and call.group is None and self.frontend.gate is None
+                and not self.describing):
             self.write(call)
             if self.statements.evicted:
                 self.write_evicted()
@@ -269,7 +269,7 @@ cdef class Session(Endpoint):
         return 0
 
     cdef int calls_in_front_of(self, CachedStatement entry):
-        """What kind of call stands in front of the first that waits for a statement: a Prepare may overtake plain ones."""
+        """What kind of call is in front of the first that waits for a statement: a Prepare may overtake plain ones."""
         cdef Call call
         cdef int kind = NOBODY
         for call in self.queue:

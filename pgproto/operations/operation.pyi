@@ -4,9 +4,8 @@ from typing_extensions import Self, disjoint_base
 
 @final
 class Group:
+    error: BaseException | None
     def __new__(cls) -> Self: ...
-    @property
-    def error(self) -> BaseException | None: ...
     @property
     def is_ended(self) -> bool: ...
     @property

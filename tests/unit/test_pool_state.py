@@ -60,7 +60,7 @@ def test_waiters_are_served_in_their_order_by_released_and_by_new_members():
 
 
 def test_there_is_no_room_beyond_max_size():
-    state, (a, b) = filled(2, max_size=3)
+    state, (_a, _b) = filled(2, max_size=3)
     assert state.may_connect() and state.size == 3
     assert not state.may_connect()
     state.connect_failed()
@@ -68,7 +68,7 @@ def test_there_is_no_room_beyond_max_size():
 
 
 def test_what_is_being_closed_takes_room_until_it_is_gone():
-    state, (a, b) = filled(2, min_size=2, max_size=2)
+    state, (_a, b) = filled(2, min_size=2, max_size=2)
     state.take_idle()
     state.retire(b)
     assert state.size == 2 and state.shortage() == 0 and not state.may_connect()
@@ -96,7 +96,7 @@ def test_the_shortage_counts_waiters_without_those_already_served_by_a_connect()
 
 
 def test_the_shortage_restores_the_floor():
-    state, (a, b, c) = filled(3, min_size=3, max_size=5)
+    state, (a, b, _c) = filled(3, min_size=3, max_size=5)
     assert state.shortage() == 0
     state.forget(a)
     state.forget(b)
@@ -115,7 +115,7 @@ def test_idle_members_expire_from_the_oldest_down_to_the_floor():
 
 
 def test_lent_members_count_for_the_floor_when_idle_ones_expire():
-    state, (a, b, c) = filled(3, min_size=2, max_idle_seconds=1.0)
+    state, (a, b, _c) = filled(3, min_size=2, max_idle_seconds=1.0)
     state.take_idle()
     assert state.expire(100.0) == [a] and state.idle == [b]
 
