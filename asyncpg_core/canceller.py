@@ -1,7 +1,8 @@
 """What becomes of an operation that is written and that nobody waits for any more.
 
 Its replies are read and thrown away. When it is at the head and nobody waits for anything behind it, the server is
-asked to cancel it; when somebody does, it gets a second to end by itself. From the moment a CancelRequest is under way until
+asked to cancel it; when somebody does, it gets a second to end by itself. From the moment a CancelRequest is under way
+until
 its connection is closed and the operation is settled, writes are held: the request must not hit anything newer. Every
 wait has a bound, and when one is over the connection is given up.
 """
