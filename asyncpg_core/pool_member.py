@@ -47,7 +47,7 @@ class PoolMember:
 
     def is_dead(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether the server has hung up; asked without waiting, and only after some time unseen."""
-        if self.session.is_closed:
+        if self.session.is_closed or self.session.frontend.farewell is not None:
             return True
         dead: bool = loop.time() - self.idle_since > UNSEEN_SECONDS and self.session.transport.peek()
         return dead

@@ -712,6 +712,8 @@ cdef class Session(Endpoint):
             elif waiter is not None:
                 waiter.on_lost(lost_error(error, farewell, self.close_reason, safe=False))
         for call in queue:
+            if call.owner is not self:
+                continue        # Its pool has taken it back already.
             call.fail(lost_error(error, farewell, self.close_reason, safe=True))
         self.describing = []
         self.statements.clear(server_knows=False)
