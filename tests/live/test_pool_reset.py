@@ -1,0 +1,97 @@
+"""The reset between two borrowers: nothing of a session reaches the next one, at no flight of its own."""
+import asyncio
+import logging
+
+import pytest
+
+import asyncpg_core
+from asyncpg_core import exceptions
+from tests.support.fake_server import FakeServer, complete, error, ready
+from tests.support.fault_proxy import FaultProxy
+
+
+@pytest.fixture
+async def pool(dsn):
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize(("change", "question", "answer"), [
+    ("set search_path to pg_catalog", "select current_setting('search_path')", '"$user", public'),
+    ("set role pg_monitor", "select current_user::text", "postgres"),
+    ("set session authorization pg_monitor", "select session_user::text", "postgres"),
+    ("listen something", "select count(*) from pg_listening_channels()", 0),
+    ("select pg_advisory_lock(77)", "select count(*) from pg_locks where locktype = 'advisory'", 0),
+    ("begin; create temp table never (n int)", "select to_regclass('never')::text", None),
+    ("declare c cursor with hold for select 1", "select count(*) from pg_cursors where name = 'c'", 0),
+])
+@pytest.mark.expects_loop_errors
+async def test_what_a_borrower_changes_does_not_reach_the_next_one(pool, change, question, answer):
+    async with pool.acquire() as c:
+        await c.execute(change)
+    assert await pool.fetchval(question) == answer
+    await pool.execute(change)
+    async with pool.acquire() as c:
+        assert await c.fetchval(question) == answer
+
+
+async def test_the_default_is_back_although_the_first_statement_fails(pool):
+    async with pool.acquire() as c:
+        await c.execute("set search_path to pg_catalog")
+    async with pool.acquire() as c:
+        with pytest.raises(exceptions.DivisionByZeroError):
+            await c.fetchval("select 1 / 0")
+        assert await c.fetchval("show search_path") == '"$user", public'
+
+
+async def test_an_advisory_lock_is_gone_soon_with_nobody_borrowing(pool, connection):
+    async with pool.acquire() as c:
+        await c.execute("select pg_advisory_lock(78)")
+    await asyncio.sleep(0.1)
+    assert await connection.fetchval("select pg_try_advisory_lock(78)")
+
+
+async def test_the_reset_costs_no_flight_of_its_own(cluster):
+    async with FaultProxy(cluster.socket_path) as proxy, asyncpg_core.create_pool(proxy.dsn, max_size=1) as pool:
+        async with pool.acquire() as c:
+            await c.fetchval("select 1")
+        await pool.fetchval("select 1")
+        proxy.flights.clear()
+        proxy.client_is_next = True
+        for _ in range(5):
+            await pool.fetchval("select 1")
+        assert len(proxy.flights) == 5 and b"RESET" not in b"".join(proxy.flights)
+        for _ in range(5):
+            async with pool.acquire() as c:
+                await c.fetchval("select 1")
+        assert len(proxy.flights) <= 11
+
+
+async def test_a_failed_reset_moves_the_borrowers_statements_unsent(caplog):
+    caplog.set_level(logging.WARNING, "asyncpg_core.pool")
+
+    async def script(session):
+        await session.start()
+        if server.sessions[0] is not session:
+            await session.serve()
+            return
+        while True:
+            kind, body = await session.take()
+            if b"RESET" in body:
+                await session.take_to("S")
+                session.send(error("XX000", "no reset today"), ready())
+                await session.gone()
+                return
+            if kind == "Q":
+                session.send(complete("SET"), ready())
+
+    async with FakeServer(script) as server:
+        async with asyncpg_core.create_pool(server.dsn, min_size=1, max_size=1) as pool:
+            async with pool.acquire() as c:
+                await c.execute("set a to b")
+            async with pool.acquire() as c:
+                assert await asyncio.wait_for(c.execute("mine"), 5) == "SELECT 1"
+                assert await asyncio.wait_for(c.execute("again"), 5) == "SELECT 1"
+        bodies = b"".join(body for _, body in server.sessions[0].taken)
+        assert b"mine" not in bodies and len(server.sessions) == 2
+    assert [record.message for record in caplog.records] == ["the reset of a pooled connection failed: no reset today"]
