@@ -358,6 +358,16 @@ async def test_one_shots_cancelled_at_any_step_leave_a_usable_connection(make):
     await assert_usable(pool)
 
 
+async def test_gather_reports_a_cancelled_one_shot_among_the_others(make):
+    pool = await make()
+    calls = [pool.fetchval("select $1::int from pg_sleep(0.02)", i) for i in range(2)]
+    gathered = asyncio.gather(*calls, return_exceptions=True)
+    await asyncio.sleep(0.005)
+    calls[0].cancel()
+    outcomes = await asyncio.wait_for(gathered, 5)
+    assert isinstance(outcomes[0], asyncio.CancelledError) and outcomes[1] == 1
+
+
 async def test_forty_workers_over_four_connections_wait_their_turn(make):
     pool = await make(min_size=4, max_size=4)
     waits = []
