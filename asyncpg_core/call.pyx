@@ -165,11 +165,6 @@ cdef class Call:
             raise self.failure
         return self.value
 
-    @property
-    def _cancel_message(self):
-        """asyncio.gather reads it of a child that was cancelled."""
-        return self.cancel_message
-
     def _make_cancelled_error(self):
         if self.failure is not None:
             return self.failure

@@ -704,7 +704,9 @@ cdef class Session(Endpoint):
             op.waiter = None
             if type(waiter) is Call:
                 failure = op.error if not self.frontend.is_ready and op.error is not None else lost_error(
-                    error, farewell, self.close_reason, safe=not op.was_bound and type(op) is not SimpleQuery)
+                    error, farewell, self.close_reason,
+                    # Without the server's last words nobody knows what it had executed and not yet told.
+                    safe=farewell is not None and not op.was_bound and type(op) is not SimpleQuery)
                 (<Call>waiter).fail(failure)
             elif type(waiter) is CachedStatement:
                 for call in (<CachedStatement>waiter).waiting:
