@@ -41,14 +41,14 @@ def fail_group(Session session not None, Group group not None, error, cause):
 
 
 def end_after_bad_argument(Session session not None, Group group not None, error):
-    """A member was refused before a byte of it was written: the group ends, outside a transaction undone."""
+    """A member was refused before a byte of it was written, for its argument or by its Prepare: the group ends, outside
+    a transaction undone."""
     cdef Script undo
     if group.n_written and not group.is_ended and not session.has_begun and session.frontend.status == c'I':
         undo = Script(("ROLLBACK",))
         undo.group = group
         undo.ends_group = False
         session.frontend.send(undo)
-        group.error = error
+    group.error = error
     fail_group(session, group, PipelineAborted(
-        "the statement was not executed, because an argument of another one of the same pipeline was refused: "
-        f"{error}"), error)
+        f"the statement was not executed, because another one of the same pipeline was refused: {error}"), error)

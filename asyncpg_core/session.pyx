@@ -189,6 +189,9 @@ cdef class Session(Endpoint):
             call = self.queue[0]
             if call.phase != STARTED:
                 self.queue.popleft()
+                if call.ends_group:
+                    # It was given up after the block had ended: the group ends without it.
+                    self.frontend.end_group(call.group)
                 continue
             if call.op is None or self.transport.is_backed_up():
                 break
@@ -532,6 +535,8 @@ cdef class Session(Endpoint):
                 op.error = error
                 self.note_failure(call, op)
                 call.fail(error)
+                if call.group is not None:
+                    self.on_bad_member(self, call.group, error)
         if error is None and not entry.is_cached and entry.name:
             self.statements.evicted.append(entry.name)
         return self.schedule_tick() if self.queue else 0

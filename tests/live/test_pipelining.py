@@ -221,6 +221,32 @@ async def test_a_failing_member_aborts_the_others_and_nothing_is_applied(connect
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
+async def test_a_member_that_cannot_be_prepared_aborts_the_others_and_nothing_is_applied(connection, position):
+    await connection.execute("create temp table t (a int primary key)")
+    queries = ["insert into t values (1)", "insert into t values (2)", "insert into t values ($1::int4)"]
+    queries[position] = "insert into nowhere values (5)"
+    async with connection.pipeline() as p:
+        calls = [p.execute(query, *([3] if "$1" in query else [])) for query in queries]
+    outcomes = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+    assert [type(one) for one in outcomes] == [
+        exceptions.UndefinedTableError if i == position else exceptions.PipelineAborted for i in range(3)]
+    assert (await connection.fetchval("select count(*) from t"), status(connection)) == (0, "I")
+
+
+async def test_a_member_added_after_another_was_refused_is_not_executed(connection):
+    await connection.execute("create temp table t (a int)")
+    await connection.execute("insert into t values ($1)", 1)
+    async with connection.pipeline() as p:
+        refused = p.execute("insert into nowhere values (5)")
+        while not refused.done():
+            await asyncio.sleep(0)
+        late = p.execute("insert into t values ($1)", 2)
+    outcomes = await asyncio.wait_for(asyncio.gather(refused, late, return_exceptions=True), 5)
+    assert [type(one) for one in outcomes] == [exceptions.UndefinedTableError, exceptions.PipelineAborted]
+    assert await connection.fetchval("select count(*) from t") == 1
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
 async def test_an_argument_error_inside_aborts_the_others_and_nothing_is_applied(connection, position):
     await connection.execute("create temp table t (a int primary key)")
     await connection.execute("insert into t values ($1)", 9)
@@ -390,12 +416,14 @@ async def test_cancel_of_the_last_member_still_ends_the_group(connection):
     assert await asyncio.wait_for(connection.fetchval("select 3"), 5) == 3
 
 
-async def test_timeout_of_the_last_member_still_ends_the_group(connection):
+async def test_timeout_of_the_last_member_leaves_the_others_their_results(connection):
+    # The server keeps what it has answered until the Sync, so the first member waits for the abandoned one.
     async with connection.pipeline() as p:
         first = p.fetchval("select 1")
-        last = p.fetchval("select pg_sleep(30)", timeout=0.05)
-    outcomes = await asyncio.wait_for(asyncio.gather(first, last, return_exceptions=True), 10)
-    assert isinstance(outcomes[1], asyncio.TimeoutError)
+        last = p.fetchval("select pg_sleep(0.2)", timeout=0.02)
+    with pytest.raises(asyncio.TimeoutError):
+        await last
+    assert await asyncio.wait_for(first, 5) == 1
     assert await asyncio.wait_for(connection.fetchval("select 3"), 5) == 3
 
 

@@ -618,6 +618,56 @@ async def test_a_commit_whose_task_is_cancelled_raises_cancelled_error_with_a_no
         connection.terminate()
 
 
+async def test_a_commit_cancelled_before_it_is_written_is_rolled_back(table):
+    connection, other = table
+    loop = asyncio.get_running_loop()
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("insert into t values (1)")
+    slow = loop.create_task(connection.fetchval("select 1 from pg_sleep(0.05)"))
+    await until_active(other, connection, "pg_sleep(0.05)")
+    commit = loop.create_task(transaction.commit())
+    await asyncio.sleep(0)
+    commit.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await commit
+    assert await slow == 1
+    assert await connection.fetchval("select 2") == 2
+    assert (await committed(other), status(connection), connection.is_in_transaction()) == ([], "I", False)
+
+
+async def test_a_commit_that_was_cancelled_on_the_server_does_not_leave_the_transaction_open(table):
+    # The fake server answers the COMMIT with an error and a transaction that is still there, as 57014 does.
+    at_commit = asyncio.Event()
+
+    async def script(session):
+        await begin_and_hang_at_commit(session)
+        at_commit.set()
+        await asyncio.wait_for(server.cancelled.wait(), 10)
+        session.send(error("57014", "canceling statement due to user request"), ready("E"))
+        assert await session.take_to("Q", "S") == "Q"
+        assert session.taken[-1][1] == b"ROLLBACK\0"
+        session.send(complete("ROLLBACK"), ready("I"))
+        await session.take_to("S")
+        session.send(ONE_ROW, ready("I"))
+        await session.gone()
+
+    async with FakeServer(script) as server:
+        connection = await asyncpg_core.connect(server.dsn)
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.fetchval("select 1 as a")
+        commit = asyncio.get_running_loop().create_task(transaction.commit())
+        await asyncio.wait_for(at_commit.wait(), 5)
+        commit.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await commit
+        assert not connection.is_in_transaction()
+        assert await asyncio.wait_for(connection.fetchval("select 1 as a"), 5) == 1
+        assert (status(connection), connection.is_in_transaction()) == ("I", False)
+        connection.terminate()
+
+
 # Leaving a block
 
 async def test_the_error_that_leaves_a_block_is_never_masked(connect, connection):
