@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pgproto.errors import ConnectionDoesNotExistError, PostgresError
+from pgproto.errors import ConnectionDoesNotExistError, InvalidCachedStatementError, PostgresError
 
 # A description remembered by the client may be out of date in any of these ways; Parse with it is refused by class 42.
 STALE_NAMED = {"26000", "42P05"}
@@ -41,7 +41,7 @@ def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:
         return False
     if sqlstate in STALE_NAMED:
         return True
-    if sqlstate == "0A000" and error.server_source_function == "RevalidateCachedQuery":
+    if isinstance(error, InvalidCachedStatementError):
         return True
     if sqlstate == "XX000" and (error.message or "").startswith("cache lookup failed for type"):
         return True

@@ -484,6 +484,10 @@ cdef class Session(Endpoint):
         self.note_failure(call, op)
         if not call.is_retried and self.can_heal(call, op):
             return self.heal(call, op)
+        if type(call.extra) is CachedStatement and heals(
+                op.error, is_named=bool((<CachedStatement>call.extra).name), is_explicit=False):
+            # It could not be repeated here, but the next call need not fail too.
+            self.forget_statements_after(op.error, call.extra)
         call.fail(op.error)
         return 0
 

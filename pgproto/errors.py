@@ -141,6 +141,8 @@ class MalformedBody(ValueError):
     """
 
 
+# The server's function that refuses a prepared statement whose result has changed; 0A000 has many other uses.
+STALE_PLAN_FUNCTION = "RevalidateCachedQuery"
 _NOTICE_SEVERITIES = frozenset({"WARNING", "NOTICE", "DEBUG", "INFO", "LOG"})
 
 
@@ -154,6 +156,15 @@ def server_message(fields: Mapping[str, str], query: str | None = None) -> Postg
     severity = fields.get("V") or fields.get("S")
     if severity in _NOTICE_SEVERITIES:
         return PostgresLogMessage.new(fields, query)
+    return server_error(fields, query)
+
+
+def server_error(fields: Mapping[str, str], query: str | None = None) -> PostgresError:
+    """Return the exception of an ErrorResponse; that of a plan which no longer fits is InvalidCachedStatementError."""
+    if fields.get("C") == "0A000" and fields.get("R") == STALE_PLAN_FUNCTION:
+        stale = InvalidCachedStatementError(fields.get("M", ""))
+        stale.hold(fields, query)
+        return stale
     return PostgresError.new(fields, query)
 
 
@@ -183,6 +194,7 @@ __all__ = [
     "UnsupportedClientFeatureError",
     "UnsupportedServerFeatureError",
     "class_of_sqlstate",
+    "server_error",
     "server_message",
 ]
 __all__ += sqlstate.__all__

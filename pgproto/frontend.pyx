@@ -20,7 +20,7 @@ from pgproto.operations.operation cimport (
     AUTHENTICATE, COPY_OUT, DONE, ILLEGAL, N_DEBTS, NOTHING, QUERY, QUERY_COPY_BOTH, SESSION, SETTLED, SYNC, SyncPoint)
 from pgproto.operations.startup cimport Startup
 
-from pgproto.errors import InterfaceError, MalformedBody, PostgresError, ProtocolError
+from pgproto.errors import InterfaceError, MalformedBody, ProtocolError, server_error
 from pgproto.owed import NAMES, OWED
 
 cdef uint8_t TABLE[N_DEBTS][256]
@@ -367,7 +367,7 @@ cdef class Frontend:
 
     cdef int on_error(self, Operation op, Slice body) except -1:
         # Whatever its severity says, an ErrorResponse is an error: the server skips to the Sync behind it.
-        error = PostgresError.new(read_error_fields(body))
+        error = server_error(read_error_fields(body))
         severity = error.severity_en or error.severity
         if severity == "FATAL" or severity == "PANIC" or not self.is_ready:
             return self.on_farewell(op, error)

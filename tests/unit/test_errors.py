@@ -223,3 +223,11 @@ def test_exceptions_pickle_and_copy_with_their_attributes(original, twin):
     assert type(copied) is type(original)
     assert copied.__dict__ == original.__dict__
     assert str(copied) == str(original)
+
+
+def test_a_stale_plan_is_told_from_other_features_that_are_not_supported():
+    fields = {"S": "ERROR", "V": "ERROR", "C": "0A000", "M": "cached plan must not change result type"}
+    stale = errors.server_message({**fields, "R": "RevalidateCachedQuery"})
+    assert type(stale) is errors.InvalidCachedStatementError
+    assert (stale.sqlstate, str(stale)) == ("0A000", "cached plan must not change result type")
+    assert type(errors.server_message(fields)) is exceptions.FeatureNotSupportedError
