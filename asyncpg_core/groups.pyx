@@ -2,6 +2,8 @@
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 """
+from collections import deque
+
 from asyncpg_core.call cimport STARTED, Call
 from asyncpg_core.session cimport Session
 from pgproto.operations.extended cimport Script
@@ -11,7 +13,19 @@ from pgproto.errors import PipelineAborted
 
 
 def write_group(Session session not None, Group group not None):
-    """The block has collected its group: its members are written in their turn, and its Sync behind the last one."""
+    """The block has collected its group: its members are written in a row, and its Sync behind the last one.
+
+    What others have started in between comes behind the group: the gate is closed for it from the first member on.
+    """
+    members = [call for call in session.queue if (<Call>call).group is group]
+    if members:
+        queue = deque()
+        for call in session.queue:
+            if call is members[0]:
+                queue.extend(members)
+            elif (<Call>call).group is not group:
+                queue.append(call)
+        session.queue = queue
     session.schedule_tick()
 
 
@@ -41,14 +55,15 @@ def fail_group(Session session not None, Group group not None, error, cause):
 
 
 def end_after_bad_argument(Session session not None, Group group not None, error):
-    """A member was refused before a byte of it was written, for its argument or by its Prepare: the group ends, outside
-    a transaction undone."""
+    """A member has failed before a byte of it was written: the group ends, outside a transaction undone."""
     cdef Script undo
     if group.n_written and not group.is_ended and not session.has_begun and session.frontend.status == c'I':
         undo = Script(("ROLLBACK",))
         undo.group = group
         undo.ends_group = False
         session.frontend.send(undo)
-    group.error = error
+        group.undone_by = error
     fail_group(session, group, PipelineAborted(
         f"the statement was not executed, because another one of the same pipeline was refused: {error}"), error)
+    if group.error is None:
+        group.error = error     # What is added to it from now on is refused.

@@ -274,11 +274,18 @@ cdef class Session(Endpoint):
     cdef int calls_in_front_of(self, CachedStatement entry):
         """What kind of call is in front of the first that waits for a statement: a Prepare may overtake plain ones."""
         cdef Call call
+        cdef Group group = None
         cdef int kind = NOBODY
+        for call in entry.waiting:
+            if call.phase == STARTED:
+                group = call.group
+                break
         for call in self.queue:
             if call.phase == STARTED:
                 if call.extra is entry:
                     break
+                if group is not None and call.group is group:
+                    continue    # Nothing of a group is written before all its members are described.
                 if type(call.extra) is not CachedStatement or not (<CachedStatement>call.extra).is_plain:
                     return MAY_MATTER
                 kind = PLAIN_ONES
@@ -423,7 +430,7 @@ cdef class Session(Endpoint):
                 self.settle(<Call>waiter, op)
             elif type(waiter) is CachedStatement:
                 self.on_described(<CachedStatement>waiter, op)
-            elif type(op) is Script:
+            elif type(op) is Script and op.group is None:
                 self.on_reset_settled(op)
             elif waiter is not None:
                 waiter.on_settled(op)
@@ -436,9 +443,9 @@ cdef class Session(Endpoint):
     cdef int settle(self, Call call, Operation op) except -1:
         if call.phase != STARTED:
             return 0
-        if op.group is not None and op.group.error is not None and not op.is_durable:
+        if op.group is not None and op.group.undone_by is not None:
             # The server had executed it before the group was undone.
-            op.abort_because(op.group.error)
+            op.abort_because(op.group.undone_by)
         if op.error is not None:
             return self.settle_failed(call, op)
         try:
@@ -535,6 +542,8 @@ cdef class Session(Endpoint):
                     self.bind_statement(call, entry.statement, not entry.name)
                 except Exception as failure:
                     call.fail(failure)
+                    if call.group is not None:
+                        self.on_bad_member(self, call.group, failure)
             else:
                 op.error = error
                 self.note_failure(call, op)

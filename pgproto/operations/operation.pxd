@@ -45,6 +45,7 @@ cdef class Group:
     cdef public object error            # of the member that failed it
     cdef readonly bint is_ended         # its Sync is written: nothing can join it any more
     cdef readonly Py_ssize_t n_written  # members written
+    cdef public object undone_by        # client-side error that rolled back what was written, or None
 
 
 cdef class Operation:

@@ -5,6 +5,7 @@ from typing_extensions import Self, disjoint_base
 @final
 class Group:
     error: BaseException | None
+    undone_by: BaseException | None
     def __new__(cls) -> Self: ...
     @property
     def is_ended(self) -> bool: ...
