@@ -45,24 +45,26 @@ class Canceller:
         """If the head is abandoned, ask the server to cancel it, now or when it has kept others waiting for a while."""
         if self.op is not None or self.session.is_closed:
             return
-        head, behind = self.abandoned_head()
+        head, others = self.abandoned_head()
         if head is None:
             return
-        if not any(op.waiter is not None and not op.is_abandoned for op in behind):
+        if not any(op.waiter is not None and not op.is_abandoned for op in others):
             self.start(head)
         elif self.stuck is not head:
             self.stuck = head
             self.stuck_timer = self.session.loop.call_later(STUCK_SECONDS, self.on_stuck, head)
 
     def abandoned_head(self) -> tuple[Any, list[Any]]:
-        """Return the abandoned operation that the server may be executing, and those behind it; (None, []) if none.
+        """Return the abandoned operation that the server may be executing, and those that a cancel of it would concern;
+        (None, []) if there is none.
 
-        The server keeps the answers of a group until its Sync, so the members in front of one may have been executed.
+        The server keeps the answers of a group until its Sync, so the members in front of one may have been executed;
+        they would fail with it.
         """
         pending = self.session.frontend.pending()
         for at, op in enumerate(pending):
             if op.is_abandoned:
-                return op, pending[at + 1:]
+                return op, pending[:at] + pending[at + 1:]
             if op.group is None or op.group is not pending[0].group:
                 break
         return None, []

@@ -107,7 +107,6 @@ class Pipeline:
 
     def _calls(self) -> CallMaker:
         if self._session.pipeline is not self:
-            call.close()
             raise InterfaceError("the pipeline block is over")
         return self._session.calls
 

@@ -63,7 +63,6 @@ cdef class Session(Endpoint):
     cdef int pump_describing(self) except -1
     cdef Py_ssize_t number_of(self, CachedStatement entry)
     cdef int calls_in_front_of(self, CachedStatement entry)
-    cdef Py_ssize_t place_in_group(self, Call member)
     cdef int write(self, Call call) except -1
     cdef int write_unattended(self, Operation op) except -1
     cdef int write_evicted(self) except -1

@@ -89,21 +89,8 @@ cdef class Session(Endpoint):
             if self.statements.evicted:
                 self.write_evicted()
             return self.transport.flush()
-        if call.group is None:
-            self.queue.append(call)
-        else:
-            self.queue.insert(self.place_in_group(call), call)
+        self.queue.append(call)
         return self.schedule_tick()
-
-    cdef Py_ssize_t place_in_group(self, Call member):
-        """Return where a member of a group belongs in the queue: behind the group's last, whatever came in between."""
-        cdef Call call
-        cdef Py_ssize_t i = 0, place = len(self.queue)
-        for call in self.queue:
-            i += 1
-            if call.group is member.group:
-                place = i
-        return place
 
     cdef int make_operation(self, Call call) except -1:
         """Give the call its operation, or let it wait for its statement."""
@@ -189,9 +176,6 @@ cdef class Session(Endpoint):
             call = self.queue[0]
             if call.phase != STARTED:
                 self.queue.popleft()
-                if call.ends_group:
-                    # It was given up after the block had ended: the group ends without it.
-                    self.frontend.end_group(call.group)
                 continue
             if call.op is None or self.transport.is_backed_up():
                 break
