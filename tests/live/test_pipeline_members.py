@@ -37,7 +37,7 @@ async def outcomes_of(conn, members):
 async def test_a_block_happens_wholly_or_not_at_all(conn, members):
     outcomes = await asyncio.wait_for(outcomes_of(conn, members), 5)
     refused = [member for member in members if member in REFUSED]
-    for member, [outcome] in zip(members, outcomes):
+    for member, [outcome] in zip(members, outcomes, strict=False):
         if member in REFUSED:
             assert isinstance(outcome, REFUSED[member])
         elif refused:

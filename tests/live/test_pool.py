@@ -251,6 +251,7 @@ async def test_a_failing_hook_raises_and_the_slot_stays_usable(make, name):
         if name == "connect":
             settings.pop("loop")
             return await asyncpg_core.connect(*args, **settings)
+        return None
 
     pool = await make(min_size=0, **{name: hook})
     async with pool.acquire() as c:
@@ -440,7 +441,7 @@ async def test_a_loop_that_was_busy_notices_dead_members_at_acquire(make, cluste
     pool = await make(min_size=3, max_size=3)
     pids = [member.session.frontend.backend_pid for member in pool._state.idle]
     cluster.sql(f"select pg_terminate_backend(p, 2000) from unnest(array{pids}) p")
-    time.sleep(0.1)     # the loop has not run: nobody has heard of their end
+    time.sleep(0.1)     # the loop has not run: nobody has heard of their end  # noqa: ASYNC251
     async with pool.acquire() as c:
         assert await c.fetchval("select pg_backend_pid()") not in pids
     await assert_usable(pool, 3)
