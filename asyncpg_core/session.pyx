@@ -551,10 +551,10 @@ cdef class Session(Endpoint):
             is_explicit=call.statement is not None)
 
     cdef int heal(self, Call call, Operation op) except -1:
-        """Describe the statement anew and execute it once more, before those that are not written yet."""
+        """Execute once more, before those that are not written yet: described anew unless it was only cancelled."""
         call.is_retried = True
         call.op = None
-        if call.statement is None and call.extra is not None:
+        if call.statement is None and call.extra is not None and op.error.sqlstate != "57014":
             self.forget_statements_after(op.error, call.extra)
         self.make_operation(call)
         self.queue.appendleft(call)
