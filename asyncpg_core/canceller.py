@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Seconds: how long a CancelRequest and the replies behind it may take, and an abandoned head that others wait behind.
 CANCEL_SECONDS = 5.0
 STUCK_SECONDS = 1.0
+# How long after a request the next one is sent if the operation goes on.
+RESEND_SECONDS = 1.0
 
 
 class Canceller:
@@ -87,16 +89,21 @@ class Canceller:
         self.task = self.session.loop.create_task(self.run(op))
 
     async def run(self, op: Any) -> None:
-        try:
-            assert self.send_request is not None
-            await asyncio.wait_for(self.send_request(), CANCEL_SECONDS)
-        except (Exception, asyncio.CancelledError) as error:
-            # Without the cancel nobody knows how long the statement runs.
-            self.give_up(op, f"the cancel request failed: {error!r}")
-            return
-        if self.op is op:
-            self.is_sent = True
-            self.end_if_over()
+        """Send requests until the operation is settled: one that comes before the statement begins is lost on it."""
+        while self.op is op:
+            self.is_sent = False
+            try:
+                assert self.send_request is not None
+                await asyncio.wait_for(self.send_request(), CANCEL_SECONDS)
+            except (Exception, asyncio.CancelledError) as error:
+                # Without the cancel nobody knows how long the statement runs.
+                self.give_up(op, f"the cancel request failed: {error!r}")
+                return
+            if self.op is op:
+                self.is_sent = True
+                self.end_if_over()
+            if self.op is op:
+                await asyncio.sleep(RESEND_SECONDS)
 
     def give_up(self, op: Any, reason: str) -> None:
         if self.op is op and not self.session.is_closed:
@@ -123,6 +130,8 @@ class Canceller:
         if self.drain_timer is not None:
             self.drain_timer.cancel()
             self.drain_timer = None
+        if self.is_sent and self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()      # It sleeps before the next request.
         self.op = None
         self.session.holds_writes = False
 

@@ -152,7 +152,8 @@ async def test_async_mock_of_connection_returns_awaitables():
     assert await mock.fetchval("select 5") == 5
     mock.fetchval.assert_awaited_once_with("select 5")
     for name in ("fetch", "fetchrow", "execute", "executemany", "fetchmany", "prepare", "close"):
-        assert inspect.isawaitable(one := getattr(mock, name)("x")), name
+        one = getattr(mock, name)("x")
+        assert inspect.isawaitable(one), name
         await one
     assert not inspect.isawaitable(mock.is_closed())
 
@@ -192,7 +193,6 @@ async def test_dropped_unstarted_it_warns_with_the_name_of_the_method(connection
     for name, arguments in {"fetch": ("select 1",), "execute": ("select 1",), "executemany": ("select 1", [])}.items():
         with pytest.warns(RuntimeWarning, match=f"'Connection.{name}' was never awaited"):
             getattr(connection, name)(*arguments)
-            gc.collect()
 
 
 async def test_a_second_await_raises(connection):

@@ -6,9 +6,9 @@ import pytest
 
 import asyncpg_core
 from asyncpg_core import canceller, exceptions
-from tests.support.fake_server import (
-    BOUND, DESCRIBED, ONE_ROW, FakeServer, complete, data_row, error, ready)
+from tests.support.fake_server import BOUND, DESCRIBED, ONE_ROW, FakeServer, complete, data_row, error, ready
 from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import until
 
 CANCELLED = error("57014", "canceling statement due to user request")
 
@@ -21,19 +21,12 @@ def n_pending(connection):
     return connection._session.frontend.n_pending
 
 
-async def until(condition):
-    """Wait until it is so."""
-    deadline = asyncio.get_running_loop().time() + 5
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.001)
-
-
 # Deadlines
 
 @pytest.mark.parametrize("call", [
     lambda c: c.fetch("select pg_sleep(30)", timeout=0.05), lambda c: c.fetchval("select pg_sleep(30)", timeout=0.05),
-    lambda c: c.execute("select pg_sleep(30)", timeout=0.05), lambda c: c.fetchrow("select pg_sleep($1)", 30, timeout=0.05),
+    lambda c: c.execute("select pg_sleep(30)", timeout=0.05),
+    lambda c: c.fetchrow("select pg_sleep($1)", 30, timeout=0.05),
     lambda c: c.executemany("select pg_sleep($1)", [(30,)], timeout=0.05),
     lambda c: c.fetchmany("select pg_sleep($1)", [(30,)], timeout=0.05)])
 async def test_a_call_that_takes_too_long_times_out_and_the_connection_stays_usable(connection, call):
@@ -319,7 +312,8 @@ async def test_thousands_of_calls_cancelled_at_random_points_never_mix_results(c
             elif kind == 1:
                 value = (await connection.fetch("select $1::int + i * 0 from generate_series(1, 50) i", n))[49][0]
             elif kind == 2:
-                value = await connection.fetchval("select $1::int from pg_sleep(0.001)", n, timeout=chance.random() * 0.01)
+                seconds = chance.random() * 0.01
+                value = await connection.fetchval("select $1::int from pg_sleep(0.001)", n, timeout=seconds)
             else:
                 value = int((await connection.execute(f"select {n} from generate_series(1, {n})")).split()[1])
             counts["done"] += 1
@@ -363,12 +357,15 @@ async def test_cancelled_twice_and_awaited_after(connection):
 
 
 async def test_rows_of_an_abandoned_operation_are_not_decoded_for_the_next():
+    abandoned = asyncio.Event()
+
     async def script(session):
         await session.start()
         await session.take_to("S")
         session.send(DESCRIBED, ready())
         await session.take_to("S")
         await session.take_to("S")
+        await abandoned.wait()
         session.send(BOUND, data_row(1), data_row(2), complete("SELECT 2"), ready())
         session.send(BOUND, data_row(3), complete("SELECT 1"), ready())
         await session.gone()
@@ -379,6 +376,31 @@ async def test_rows_of_an_abandoned_operation_are_not_decoded_for_the_next():
         tasks = [loop.create_task(connection.fetchval("select 1 as a")) for _ in range(2)]
         await until(lambda: n_pending(connection) == 2)
         tasks[0].cancel()
+        await asyncio.sleep(0)
+        abandoned.set()
         outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
         assert (type(outcomes[0]), outcomes[1]) == (asyncio.CancelledError, 3)
+        connection.terminate()
+
+
+async def test_a_request_that_came_too_early_is_sent_again(monkeypatch):
+    monkeypatch.setattr(canceller, "RESEND_SECONDS", 0.05)
+
+    async def script(session):
+        await session.start()
+        await session.take_to("Q")
+        await until(lambda: len(server.cancels) >= 2)
+        session.send(CANCELLED, ready())
+        await session.take_to("Q")
+        session.send(complete("SELECT 1"), ready())
+        await session.gone()
+
+    async with FakeServer(script) as server:
+        connection = await asyncpg_core.connect(server.dsn)
+        with pytest.raises(asyncio.TimeoutError):
+            await connection.execute("select pg_sleep(30)", timeout=0.05)
+        assert await asyncio.wait_for(connection.execute("select 1"), 5) == "SELECT 1"
+        n_requests = len(server.cancels)
+        await asyncio.sleep(0.2)
+        assert len(server.cancels) == n_requests
         connection.terminate()

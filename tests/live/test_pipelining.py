@@ -7,6 +7,7 @@ import asyncpg_core
 from asyncpg_core import exceptions
 from tests.support.fake_server import FakeServer
 from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -238,8 +239,7 @@ async def test_a_member_added_after_another_was_refused_is_not_executed(connecti
     await connection.execute("insert into t values ($1)", 1)
     async with connection.pipeline() as p:
         refused = p.execute("insert into nowhere values (5)")
-        while not refused.done():
-            await asyncio.sleep(0)
+        await until(refused.done)
         late = p.execute("insert into t values ($1)", 2)
     outcomes = await asyncio.wait_for(asyncio.gather(refused, late, return_exceptions=True), 5)
     assert [type(one) for one in outcomes] == [exceptions.UndefinedTableError, exceptions.PipelineAborted]

@@ -128,8 +128,8 @@ async def test_never_decodes_by_the_description_that_came_with_the_flight(connec
 # Healing
 
 CHANGES = {
-    "alter table": ("create table t (a int4)", "insert into t values (1)", "alter table t add column b text default 'x'",
-                    "select * from t", (), [(1,)], [(1, "x")]),
+    "alter table": ("create table t (a int4)", "insert into t values (1)",
+                    "alter table t add column b text default 'x'", "select * from t", (), [(1,)], [(1, "x")]),
     "alter column": ("create table t (a int4)", "insert into t values (1)", "alter table t alter a type text",
                      "select a from t", (), [(1,)], [("1",)]),
     "enum": ("create type mood as enum ('sad')", "select 1",

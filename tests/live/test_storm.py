@@ -18,12 +18,11 @@ async def one(pool, number, jitter):
             rows = await connection.fetch("select $1::int4 + i as n from generate_series(0, 200) i", number)
             assert [row["n"] for row in rows] == list(range(number, number + 201))
     elif kind == 2:
-        async with pool.acquire() as connection:
+        async with pool.acquire() as connection, connection.transaction():
+            assert await connection.fetchval("select $1::int4", number) == number
+            await connection.execute("insert into storm values ($1)", number)
             async with connection.transaction():
-                assert await connection.fetchval("select $1::int4", number) == number
-                await connection.execute("insert into storm values ($1)", number)
-                async with connection.transaction():
-                    assert await connection.fetchval("select -$1::int4", number) == -number
+                assert await connection.fetchval("select -$1::int4", number) == -number
     elif kind == 3:
         async with pool.acquire() as connection:
             values = await asyncio.gather(*[connection.fetchval("select $1::int4", number + i) for i in range(4)])

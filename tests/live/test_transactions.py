@@ -18,6 +18,7 @@ from tests.support.fake_server import (
     ready,
 )
 from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import until, until_active
 
 
 @pytest.fixture
@@ -164,9 +165,8 @@ async def test_nested_isolation_must_be_the_outer_one(connection):
             async with connection.transaction(isolation="read_committed"):
                 pass
         assert await connection.fetchval("select 2") == 2
-    async with connection.transaction():
-        async with connection.transaction(isolation="read_committed"):
-            assert await connection.fetchval("select 3") == 3
+    async with connection.transaction(), connection.transaction(isolation="read_committed"):
+        assert await connection.fetchval("select 3") == 3
     assert status(connection) == "I"
 
 
@@ -236,7 +236,7 @@ async def test_a_managed_transaction_cannot_be_ended_by_hand(connection, verb):
         refusal = f"cannot manually {verb} from within an `async with` block"
         with pytest.raises(exceptions.InterfaceError, match=refusal):
             await getattr(transaction, verb)()
-        with pytest.raises(exceptions.InterfaceError, match="cannot enter context: already in an `async with` block"):
+        with pytest.raises(exceptions.InterfaceError, match="cannot enter context: already in an `async with`"):
             await transaction.__aenter__()
         await connection.execute("select 1")
     assert status(connection) == "I"
@@ -295,9 +295,8 @@ async def test_an_empty_block_sends_nothing(cluster):
         assert await connection.fetchval("select 1") == 1
         proxy.flights.clear()
         proxy.client_is_next = True
-        async with connection.transaction():
-            async with connection.transaction():
-                pass
+        async with connection.transaction(), connection.transaction():
+            pass
         with pytest.raises(KeyError):
             async with connection.transaction():
                 raise KeyError
@@ -450,17 +449,6 @@ async def test_cancel_of_the_first_statement_in_flight_fails_the_transaction(tab
     assert (await committed(other), status(connection), connection.is_in_transaction(), notices) == ([], "I", False, [])
 
 
-async def until_active(other, connection, word):
-    """Wait until the server is executing a statement of `connection` that contains the word."""
-    deadline = asyncio.get_running_loop().time() + 5
-    pid = connection.get_server_pid()
-    while not await other.fetchval(
-            "select count(*) from pg_stat_activity where pid = $1 and state = 'active' and query like $2",
-            pid, f"%{word}%"):
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.002)
-
-
 async def test_first_statement_abandoned_behind_another_keeps_the_status_right(table):
     connection, other = table
     notices = watch_notices(connection)
@@ -470,8 +458,7 @@ async def test_first_statement_abandoned_behind_another_keeps_the_status_right(t
     with pytest.raises(asyncio.CancelledError):
         async with connection.transaction():
             first = loop.create_task(connection.execute("insert into t values (1)"))
-            while connection._session.frontend.n_pending < 2:
-                await asyncio.sleep(0)
+            await until(lambda: connection._session.frontend.n_pending == 2)
             first.cancel()
             await first
     assert await asyncio.wait_for(slow, 5) == 1
@@ -684,11 +671,10 @@ async def test_the_error_that_leaves_a_block_is_never_masked(connect, connection
 async def test_the_users_error_leaves_a_block_of_a_lost_connection(connect, connection):
     victim = await connect()
     with pytest.raises(KeyError, match="mine"):
-        async with victim.transaction():
-            async with victim.transaction():
-                await victim.fetchval("select 1")
-                victim.terminate()
-                raise KeyError("mine")
+        async with victim.transaction(), victim.transaction():
+            await victim.fetchval("select 1")
+            victim.terminate()
+            raise KeyError("mine")
 
 
 async def test_a_rollback_that_fails_does_not_mask_and_closes_the_connection():

@@ -72,6 +72,10 @@ DESCRIBED = PARSED + parameter_description() + row_description("a", text_format=
 ONE_ROW = BOUND + data_row(1) + complete("SELECT 1")
 
 
+class CutReached(Exception):
+    """The byte `cut_at` is sent: the script says how the connection ends."""
+
+
 class FakeSession:
     """One connection, seen from the server."""
 
@@ -104,12 +108,12 @@ class FakeSession:
         return found
 
     def send(self, *parts: bytes) -> None:
-        """Send, up to the byte `cut_at` where the connection is reset."""
+        """Send, up to the byte `cut_at` where CutReached is raised."""
         data = b"".join(parts)
         if self.cut_at is not None and self.n_sent + len(data) >= self.cut_at:
             self.writer.write(data[:self.cut_at - self.n_sent])
             self.n_sent = self.cut_at
-            raise ConnectionAbortedError("the script's cut is reached")
+            raise CutReached
         self.n_sent += len(data)
         self.writer.write(data)
 
