@@ -21,6 +21,7 @@ cdef class Transport:
     cdef bint is_armed                  # a writer is registered for fd
     cdef bint is_paused                 # the asyncio transport asked for no more
     cdef object send_error
+    cdef object watch                   # timer that looks for what uvloop does not tell
 
     cdef int flush(self) except -1
     cdef int send_direct(self) except -1

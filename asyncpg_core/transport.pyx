@@ -36,6 +36,10 @@ cdef extern from *:
     Py_ssize_t apc_send(int fd, const char *at, Py_ssize_t n) noexcept nogil
 
 
+# How long a reset connection may go unnoticed on uvloop.
+cdef double WATCH_SECONDS = 1.0
+
+
 class StreamProtocol(asyncio.BufferedProtocol):
     """What an asyncio transport talks to in stream mode."""
 
@@ -106,6 +110,15 @@ cdef class Transport:
         self.is_closed = False
         self.is_reading = True
         self.loop.add_reader(self.fd, self.on_readable)
+        if type(self.loop).__module__.startswith("uvloop"):
+            self.watch = self.loop.call_later(WATCH_SECONDS, self.on_watch)
+
+    def on_watch(self):
+        """libuv stops to poll a socket that reports an error, and uvloop calls no reader then: look for ourselves."""
+        if not self.is_closed:
+            self.watch = self.loop.call_later(WATCH_SECONDS, self.on_watch)
+            if self.is_reading:
+                self.on_readable()
 
     def on_readable(self):
         cdef Py_ssize_t n
@@ -244,6 +257,8 @@ cdef class Transport:
             return 0
         self.is_closed = True
         self.is_reading = False
+        if self.watch is not None:
+            self.watch.cancel()
         if self.sock is not None:
             self.loop.remove_reader(self.fd)
             if self.is_armed:
