@@ -24,6 +24,7 @@ cdef class Transport:
     cdef object watch                   # timer that looks for what uvloop does not tell
 
     cdef int flush(self) except -1
+    cdef int read_once(self) except -1
     cdef int send_direct(self) except -1
     cdef int lose(self, object error) except -1
     cdef bint is_backed_up(self)

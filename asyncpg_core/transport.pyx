@@ -115,24 +115,31 @@ cdef class Transport:
 
     def on_watch(self):
         """libuv stops to poll a socket that reports an error, and uvloop calls no reader then: look for ourselves."""
-        if not self.is_closed:
-            self.watch = self.loop.call_later(WATCH_SECONDS, self.on_watch)
-            if self.is_reading:
-                self.on_readable()
-
-    def on_readable(self):
-        cdef Py_ssize_t n
         if self.is_closed:
             return
+        if self.is_reading and self.read_once() and not self.is_closed:
+            self.watch = self.loop.call_soon(self.on_watch)     # there may be more, and nobody else looks
+        elif not self.is_closed:
+            self.watch = self.loop.call_later(WATCH_SECONDS, self.on_watch)
+
+    def on_readable(self):
+        if not self.is_closed:
+            self.read_once()
+
+    cdef int read_once(self) except -1:
+        """Receive what one call gives; return whether it gave something."""
+        cdef Py_ssize_t n
         self.input.make_room()
         n = apc_recv(self.fd, self.input.free_start(), self.input.free_size())
         if n > 0:
             self.input.filled(n)
             self.endpoint.on_received()
-        elif n == 0:
+            return True
+        if n == 0:
             self.lose(None)
         elif errno != EAGAIN and errno != EINTR:
             self.lose(OSError(errno, os.strerror(errno)))
+        return False
 
     def on_writable(self):
         if self.is_closed:
