@@ -53,7 +53,6 @@ cdef class Call:
     cdef Py_ssize_t number              # of its start on the session
     cdef bint is_retried
     cdef bint is_internal               # nobody's: the driver's own
-    cdef bint stays_in_order            # waits for its turn in the session's queue
     cdef str name                       # of the method, for warnings
     cdef object extra
     cdef object keeper                  # PreparedStatement that keeps the tag, or None

@@ -509,7 +509,7 @@ class Pool(Generic[RecordT]):
         if session.is_closed:
             return
         try:
-            await asyncio.wait_for(self._run_reset(raw), timeout)
+            await asyncio.wait_for(self._run_reset(raw), SOCKET_SECONDS if timeout is None else timeout)
         except BaseException:
             raw.terminate()
             raise
