@@ -38,12 +38,13 @@ else:
              "quick": ["-O0", "-g0"]}[flavour] + ["-fvisibility=hidden"]
 
 
-HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h")
+HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h",
+           "pgproto/codecs/decimal_in_place.h", "pgproto/codecs/uuid_in_place.h")
 
 
 def extension(path: str) -> Extension:
     name = os.path.splitext(path)[0].replace(os.sep, ".")
-    return Extension(name, [path], define_macros=macros, extra_compile_args=flags, include_dirs=[".", "pgproto"],
+    return Extension(name, [path], define_macros=macros, extra_compile_args=flags, include_dirs=[".", "pgproto", "pgproto/codecs"],
                      depends=[header for header in HEADERS if os.path.exists(header)])
 
 

@@ -3,14 +3,17 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from pgproto.codecs.codec cimport Codec, decode_t
+from pgproto.codecs.codec cimport Codec
 from pgproto.codecs.registry cimport CodecRegistry
 from pgproto.wire cimport Slice
 from pgproto.write_buffer cimport WriteBuffer
 
 
+# A codec's decode_t, whose result goes into the row without a reference more or less.
+ctypedef PyObject *(*read_t)(Codec codec, Slice body) except NULL
+
 cdef struct ColumnReader:
-    decode_t decode
+    read_t read
     PyObject *codec             # borrowed from column_codecs
 
 
@@ -41,5 +44,6 @@ cdef class Statement:
     cdef int put_arguments(self, WriteBuffer out, object arguments, Py_ssize_t element) except -1
     cdef object explain_argument(self, object error, Py_ssize_t i, object value, Py_ssize_t element)
     cdef object decode_row(self, Slice *body, type record_class)
+    cdef int refuse_value(self, Py_ssize_t length, Py_ssize_t left) except -1
     cdef object explain_column(self, object error)
     cdef Statement redescribe(self, Slice *body)

@@ -16,8 +16,8 @@ from libc.string cimport memcmp
 from pgproto.limits cimport ARGUMENTS_MAX, MESSAGE_SENT_LONG_MAX
 from pgproto.messages.backend cimport read_row_description
 from pgproto.messages.frontend cimport wire_name
-from pgproto.record cimport import_record, record_is_exact, record_new, record_set_item, record_track
-from pgproto.wire cimport take_int32, take_uint16
+from pgproto.record cimport import_record, record_is_exact, record_new, Record_SET_ITEM, record_set_item, record_track
+from pgproto.wire cimport take_uint16, take_value
 
 from pgproto.errors import DataError, DecodeError, InterfaceError, MalformedBody, OutOfRange, ProtocolError
 from pgproto.record import Record, RowShape
@@ -60,7 +60,7 @@ cdef class Statement:
             codec = self.column_codecs[i]
             format = codec.preferred if columns[i].format == 0 else columns[i].format
             formats.append(format)
-            self.readers[i].decode = codec.decode[format]
+            self.readers[i].read = <read_t>codec.decode[format]
             self.readers[i].codec = <PyObject *>codec
             if not codec.is_leaf:
                 self.is_leaf = False
@@ -170,40 +170,37 @@ cdef class Statement:
     cdef object decode_row(self, Slice *body, type record_class):
         """Return a DataRow as a record. On an exception `at_column` is the column it concerns."""
         cdef Py_ssize_t n, i
-        cdef int32_t length
+        cdef Slice rest = body[0]
         cdef Slice value
-        cdef object item
         # The frame of a row is the message's; only what is inside a value is the column's.
-        if body.n < 2:
-            raise ProtocolError(f"a row of {body.n} bytes has come, its number of columns alone has 2")
-        n = take_uint16(body)
+        if rest.n < 2:
+            raise ProtocolError(f"a row of {rest.n} bytes has come, its number of columns alone has 2")
+        n = take_uint16(&rest)
         if n != self.n_columns:
             raise ProtocolError(f"a row of {n} columns has come, {self.n_columns} were described")
         cdef object record = record_new(record_class, self.shape, n)
-        cdef ColumnReader *reader = self.readers
+        cdef ColumnReader *readers = self.readers
         for i in range(n):
             self.at_column = i
-            if body.n < 4:
-                raise ProtocolError(f"a row ends inside the length of column {self.columns[i].name!r}")
-            length = take_int32(body)
-            if length == -1:
+            if take_value(&rest, &value):
+                if readers[i].read == NULL:
+                    raise DecodeError("the type cannot be read in the format that the server chose")
+                Record_SET_ITEM(record, i, readers[i].read(<Codec>readers[i].codec, value))
+            elif value.n == -1:
                 record_set_item(record, i, None)
-                continue
-            if length < 0 or length > body.n:
-                raise ProtocolError(f"column {self.columns[i].name!r} announces {length} bytes, {body.n} are left")
-            value.at = body.at
-            value.n = length
-            body.at += length
-            body.n -= length
-            if reader[i].decode == NULL:
-                raise DecodeError("the type cannot be read in the format that the server chose")
-            item = reader[i].decode(<Codec>reader[i].codec, value)
-            record_set_item(record, i, item)
-        if body.n != 0:
-            raise ProtocolError(f"a row has {body.n} bytes left over")
+            else:
+                self.refuse_value(value.n, rest.n)
+        if rest.n != 0:
+            raise ProtocolError(f"a row has {rest.n} bytes left over")
         if not self.is_leaf or not record_is_exact(record_class):
             record_track(record)
         return record
+
+    cdef int refuse_value(self, Py_ssize_t length, Py_ssize_t left) except -1:
+        name = self.columns[self.at_column].name
+        if left < 4:
+            raise ProtocolError(f"a row ends inside the length of column {name!r}")
+        raise ProtocolError(f"column {name!r} announces {length} bytes, {left - 4} are left")
 
     def decode(self, bytes row not None, record_class=None):
         """Return the record of a DataRow's body."""

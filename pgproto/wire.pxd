@@ -149,6 +149,24 @@ cdef inline Slice take_cstring(Slice *body) except *:
     return part
 
 
+cdef inline bint take_value(Slice *body, Slice *value) noexcept:
+    """Take a length and a value of that length. False where there is none: `value.n` is then the length that stood
+    there, which has been taken if it is -1 (NULL) and not otherwise; -2 where not even a length was left."""
+    if body.n < 4:
+        value.n = -2
+        return False
+    value.n = <int32_t>load_uint32(body.at)
+    if 0 <= value.n <= body.n - 4:
+        value.at = body.at + 4
+        body.at = value.at + value.n
+        body.n -= value.n + 4
+        return True
+    if value.n == -1:
+        body.at += 4
+        body.n -= 4
+    return False
+
+
 cdef inline int take_end(Slice *body) except -1:
     if body.n != 0:
         return refuse_rest(body.n)

@@ -2,15 +2,16 @@
 
   | ndigits u16 | weight i16 | sign u16 | dscale u16 | digit i16 x ndigits (base 10000) |
 
-The value is the sum of digit[i] * 10000 ** (weight - i). Both ways go through a decimal number in ASCII: Decimal reads
-and writes one faster than it can be built from parts, and its inner layout is private.
+The value is the sum of digit[i] * 10000 ** (weight - i). Numbers of up to 36 digits become a Decimal in place where its
+layout is known (decimal_in_place.h says when); all others, and all that are sent, go through a number in ASCII, which
+Decimal reads and writes faster than it can be built from parts.
 """
 from decimal import Decimal, InvalidOperation
 
 from cpython.float cimport PyFloat_Check
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_Check
 from cpython.number cimport PyNumber_Index
-from cpython.object cimport PyObject_Str
+from cpython.object cimport PyObject, PyObject_Str, PyTypeObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
 from libc.stdint cimport int16_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memset
@@ -30,6 +31,12 @@ cdef extern from *:
     str PyUnicode_New(Py_ssize_t n, Py_UCS4 largest)
     void *PyUnicode_DATA(object text) noexcept
     object PyObject_CallOneArg(object function, object argument)
+    object steal "(PyObject *)" (PyObject *)    # takes over the reference
+
+
+cdef extern from "decimal_in_place.h":
+    bint decimal_may_be_known(PyTypeObject *)
+    PyObject *decimal_of_digits(PyTypeObject *, const char *, int, int, int, bint) except? NULL
 
 cdef enum:
     POSITIVE = 0x0000
@@ -44,6 +51,8 @@ cdef object DecimalType = Decimal
 cdef object NAN = Decimal("NaN")
 cdef object INFINITY = Decimal("Infinity")
 cdef object MINUS_INFINITY = Decimal("-Infinity")
+cdef PyTypeObject *decimal_type = <PyTypeObject *>Decimal      # DecimalType keeps it
+cdef bint is_in_place = False       # whether decimal_in_place.h may be used, see `settle_layout`
 
 
 cdef object numeric_decode(Codec codec, Slice body):
@@ -63,6 +72,11 @@ cdef object numeric_decode(Codec codec, Slice body):
         raise MalformedBody(f"numeric: a sign was expected, got 0x{sign:04x}")
     if dscale > SCALE_MAX:
         raise MalformedBody(f"numeric: a scale up to {SCALE_MAX} was expected, got {dscale}")
+    cdef PyObject *value
+    if is_in_place:
+        value = decimal_of_digits(decimal_type, body.at, <int>ndigits, weight, dscale, sign == NEGATIVE)
+        if value != NULL:
+            return steal(value)
     return PyObject_CallOneArg(DecimalType, ascii_of(body, <int>ndigits, weight, dscale, sign == NEGATIVE))
 
 
@@ -300,5 +314,48 @@ cdef object numeric_text_decode(Codec codec, Slice body):
         raise refused("numeric", "a number", body) from None
 
 
+def decode_both_ways(bytes body not None):
+    """Return what a body of finite value gives in place (None where that is not for it) and by way of its text."""
+    cdef Slice rest = slice_of(body, len(body))
+    cdef int ndigits = take_uint16(&rest)
+    cdef int weight = take_int16(&rest)
+    cdef bint is_negative = take_uint16(&rest) == NEGATIVE
+    cdef int dscale = take_uint16(&rest)
+    cdef PyObject *value = NULL
+    if decimal_may_be_known(decimal_type):
+        value = decimal_of_digits(decimal_type, rest.at, ndigits, weight, dscale, is_negative)
+    return (None if value == NULL else steal(value),
+            PyObject_CallOneArg(DecimalType, ascii_of(rest, ndigits, weight, dscale, is_negative)))
+
+
+def use_layout(bint wanted):
+    """Build Decimals in place if `wanted` and if the layout is known; say whether that is so. For tests."""
+    global is_in_place
+    is_in_place = wanted and layout_is_known()
+    return is_in_place
+
+
+def layout_is_known():
+    """Whether Decimals that were built in place are those that Decimal makes itself, in every way that shows."""
+    if not decimal_may_be_known(decimal_type):
+        return False
+    cdef WriteBuffer out
+    for text in ("0", "-0.00", "7", "-1.5", "100000", "0.0001", "9999999999999999", "-12345678901234567890.12",
+                 "999999999999999999999999999999999999", "1000000000000000000", "10000000000000000000.0000"):
+        expected = DecimalType(text)
+        out = WriteBuffer()
+        numeric_encode(None, out, expected)
+        value, by_text = decode_both_ways(out.take_all())
+        if value is None:
+            continue
+        if not (str(value) == str(by_text) and value.as_tuple() == by_text.as_tuple() and value == by_text
+                and hash(value) == hash(by_text) and value + 1 == by_text + 1 and -value * 3 == -by_text * 3
+                and value.adjusted() == by_text.adjusted()):
+            return False
+    return True
+
+
 register(OID_NUMERIC, TEXT, numeric_text_encode, numeric_text_decode, True)
 register(OID_NUMERIC, BINARY, numeric_encode, numeric_decode, True)
+
+use_layout(True)

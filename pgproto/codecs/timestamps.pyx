@@ -8,7 +8,7 @@ from cpython.datetime cimport (
     datetime_minute, datetime_new, datetime_second, datetime_tzinfo, get_utc, import_datetime, timedelta_days,
     timedelta_microseconds, timedelta_seconds,
 )
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pgproto.codecs.calendar cimport (
     DAY_FIRST, DAY_LAST, FINITE, INFINITE, Civil, Clock, Infinity, civil_of, clock_text, date_text, days_of,
@@ -38,19 +38,49 @@ cdef int64_t MOMENT_INFINITE = 0x7FFFFFFFFFFFFFFFLL
 cdef int64_t MOMENT_MINUS_INFINITE = <int64_t>0x8000000000000000ULL
 
 
+cdef extern from *:
+    """
+    /* One word, so that threads without the GIL read a whole day or another whole day. */
+    #if defined(__GNUC__) || defined(__clang__)
+    #define apc_load_day(at) __atomic_load_n(at, __ATOMIC_RELAXED)
+    #define apc_store_day(at, day) __atomic_store_n(at, day, __ATOMIC_RELAXED)
+    #else
+    #define apc_load_day(at) (*(volatile uint64_t *)(at))
+    #define apc_store_day(at, day) (*(volatile uint64_t *)(at) = (day))
+    #endif
+    """
+    uint64_t load_day "apc_load_day" (uint64_t *at) noexcept
+    void store_day "apc_store_day" (uint64_t *at, uint64_t day) noexcept
+
+# The civil date of the last day asked for: | day + 2^31: 32 | year: 16 | month: 8 | day of month: 8 |. The moments of a
+# column mostly lie close together.
+cdef uint64_t last_day = 0
+
+
+cdef inline uint64_t packed_day(int64_t day) noexcept:
+    """The word for a day between DAY_FIRST and DAY_LAST."""
+    cdef uint64_t known = load_day(&last_day)
+    cdef uint64_t wanted = <uint64_t>(day + 0x80000000LL)
+    if known >> 32 == wanted:
+        return known
+    cdef Civil civil = civil_of(day)
+    known = wanted << 32 | <uint64_t>civil.year << 16 | <uint64_t>civil.month << 8 | <uint64_t>civil.day
+    store_day(&last_day, known)
+    return known
+
+
 cdef object datetime_of(Codec codec, int64_t moment, object zone):
     cdef int64_t day = floor_quotient(moment, 86400000000LL)
-    cdef int64_t rest = floor_rest(moment, 86400000000LL)
-    cdef Civil civil
-    cdef int seconds, microseconds
+    cdef int64_t rest = moment - day * 86400000000LL
     if not DAY_FIRST <= day <= DAY_LAST:
         raise OutOfRange(f"{codec.name} {moment_text(moment, '+00' if zone is not None else '')} is outside what "
                          "Python's datetime can hold (years 1 to 9999)")
-    civil = civil_of(day)
-    seconds = <int>(rest // 1000000)
-    microseconds = <int>(rest - <int64_t>seconds * 1000000)
-    return datetime_new(<int>civil.year, civil.month, civil.day, seconds // 3600, seconds // 60 % 60, seconds % 60,
-                        microseconds, zone)
+    cdef uint64_t date = packed_day(day)
+    cdef uint32_t seconds = <uint32_t>(<uint64_t>rest // 1000000)
+    cdef uint32_t minutes = seconds // 60
+    return datetime_new(<int>(date >> 16 & 0xFFFF), <int>(date >> 8 & 0xFF), <int>(date & 0xFF), <int>(minutes // 60),
+                        <int>(minutes % 60), <int>(seconds - minutes * 60),
+                        <int>(rest - <int64_t>seconds * 1000000), zone)
 
 
 cdef int64_t wall_clock(object value) noexcept:

@@ -1,12 +1,12 @@
 """uuid as uuid.UUID itself, not a subclass: serialisers that look at the exact type know it.
 
-uuid.UUID has two slots and forbids assignment from Python. Its slot descriptors are called from C, as
-object.__setattr__ does in its own __init__, so a value costs two allocations and no Python call.
+uuid.UUID has two slots and forbids assignment from Python. They are filled from C (uuid_in_place.h), so a value costs
+two allocations and no Python call.
 """
 import uuid
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_GET_SIZE
-from cpython.object cimport PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check
 from libc.string cimport memcpy
 
@@ -18,40 +18,13 @@ from pgproto.wire cimport Slice, take_end, take_slice
 from pgproto.write_buffer cimport WriteBuffer
 
 
-cdef extern from *:
-    """
-    #if PY_VERSION_HEX >= 0x030D0000
-    static inline PyObject *apc_int_of_16(const char *at) {
-        return PyLong_FromUnsignedNativeBytes(at, 16, Py_ASNATIVEBYTES_BIG_ENDIAN);
-    }
-    static inline int apc_16_of_int(PyObject *number, char *to) {
-        Py_ssize_t n = PyLong_AsNativeBytes(number, to, 16, Py_ASNATIVEBYTES_BIG_ENDIAN |
-                                            Py_ASNATIVEBYTES_UNSIGNED_BUFFER | Py_ASNATIVEBYTES_REJECT_NEGATIVE);
-        if (n > 16) PyErr_SetString(PyExc_OverflowError, "an UUID has 128 bits");
-        return n < 0 || n > 16 ? -1 : 0;
-    }
-    #else
-    static inline PyObject *apc_int_of_16(const char *at) {
-        return _PyLong_FromByteArray((const unsigned char *)at, 16, 0, 0);
-    }
-    static inline int apc_16_of_int(PyObject *number, char *to) {
-        return _PyLong_AsByteArray((PyLongObject *)number, (unsigned char *)to, 16, 0, 0);
-    }
-    #endif
-    /* A new uuid.UUID out of the collector's sight: it refers to an int and an enum member, never to itself. */
-    static inline PyObject *apc_new_uuid(PyTypeObject *type) {
-        PyObject *value = type->tp_alloc(type, 0);
-        if (value != NULL && PyObject_IS_GC(value)) PyObject_GC_UnTrack(value);
-        return value;
-    }
-    static inline int apc_set_slot(PyObject *slot, PyObject *of, PyObject *value) {
-        return Py_TYPE(slot)->tp_descr_set(slot, of, value);
-    }
-    """
-    object int_of_16 "apc_int_of_16" (const char *at)
-    int int_to_16 "apc_16_of_int" (object number, char *to) except -1
-    object new_uuid "apc_new_uuid" (PyTypeObject *type)
-    int set_slot "apc_set_slot" (object slot, object of, object value) except -1
+cdef extern from "uuid_in_place.h":
+    PyObject *int_of_16(const char *at) except NULL
+    int int_to_16(object number, char *to) except -1
+    Py_ssize_t offset_of_slot(PyTypeObject *type, object slot) noexcept
+    object new_uuid(PyTypeObject *type, Py_ssize_t at_int, Py_ssize_t at_is_safe, PyObject *number, PyObject *is_safe)
+    object new_uuid_by_slots(PyTypeObject *type, PyObject *int_slot, PyObject *is_safe_slot, PyObject *number,
+                             PyObject *is_safe)
 
 
 cdef object UUID = uuid.UUID
@@ -59,13 +32,29 @@ cdef PyTypeObject *uuid_type = <PyTypeObject *>uuid.UUID    # the module's refer
 cdef object int_slot = uuid.UUID.__dict__["int"]
 cdef object is_safe_slot = uuid.UUID.__dict__["is_safe"]
 cdef object safety_unknown = uuid.SafeUUID.unknown
+cdef Py_ssize_t at_int = 0          # 0 where the slots are filled through their descriptors
+cdef Py_ssize_t at_is_safe = 0
+
+
+def fill_slots_in_place(bint wanted):
+    """Fill a UUID's slots where they lie if `wanted` and if it is known where; say whether that is so. For tests."""
+    global at_int, at_is_safe
+    at_int = offset_of_slot(uuid_type, int_slot) if wanted else 0
+    at_is_safe = offset_of_slot(uuid_type, is_safe_slot) if at_int else 0
+    if not at_is_safe:
+        at_int = 0
+    return at_int > 0
+
+
+fill_slots_in_place(True)
 
 
 cdef object uuid_of(const char *at):
-    value = new_uuid(uuid_type)
-    set_slot(int_slot, value, int_of_16(at))
-    set_slot(is_safe_slot, value, safety_unknown)
-    return value
+    cdef PyObject *number = int_of_16(at)
+    if at_int:
+        return new_uuid(uuid_type, at_int, at_is_safe, number, <PyObject *>safety_unknown)
+    return new_uuid_by_slots(uuid_type, <PyObject *>int_slot, <PyObject *>is_safe_slot, number,
+                             <PyObject *>safety_unknown)
 
 
 cdef inline int hex_value(int byte) noexcept:

@@ -1,0 +1,149 @@
+"""Decimal and UUID are built where they lie; what comes out cannot be told from what Python makes itself."""
+import copy
+import decimal
+import gc
+import pickle
+import platform
+import random
+import struct
+import sys
+import sysconfig
+import uuid
+from decimal import Decimal
+
+import pytest
+
+from pgproto.codecs import numeric
+from pgproto.codecs import uuid as uuid_codec
+from pgproto.codecs.registry import builtin_codec
+from pgproto.oids import OID_NUMERIC, OID_UUID
+
+numeric_codec = builtin_codec(OID_NUMERIC)
+uuids = builtin_codec(OID_UUID)
+LAYOUT_IS_KNOWN = (platform.python_implementation() == "CPython" and sys.version_info < (3, 15)
+                   and sys.maxsize > 2**32 and not sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+@pytest.fixture(params=["in place", "long way"])
+def way(request):
+    wanted = request.param == "in place"
+    assert numeric.use_layout(wanted) == (wanted and LAYOUT_IS_KNOWN)
+    uuid_codec.fill_slots_in_place(wanted)
+    yield request.param
+    numeric.use_layout(True)
+    uuid_codec.fill_slots_in_place(True)
+
+
+def body_of(digits, weight, scale, sign=0):
+    return struct.pack(f">HhHH{len(digits)}H", len(digits), weight, sign, scale, *digits)
+
+
+def numbers(n, seed):
+    chance = random.Random(seed)
+    for _ in range(n):
+        n_digits = chance.randrange(1, 44)
+        digits = tuple(chance.choice((0, 0, chance.randrange(10), 9)) for _ in range(n_digits))
+        yield Decimal((chance.randrange(2), digits, -chance.randrange(0, 40)))
+
+
+def test_the_layout_is_used_where_it_is_known():
+    assert numeric.use_layout(True) == LAYOUT_IS_KNOWN
+
+
+def test_uuid_slots_are_filled_in_place():
+    assert uuid_codec.fill_slots_in_place(True) == (platform.python_implementation() == "CPython")
+
+
+def test_both_ways_of_a_number_agree():
+    n_in_place = 0
+    for number in numbers(4000, seed=20):
+        in_place, by_text = numeric.decode_both_ways(numeric_codec.encode_value(number))
+        assert by_text == number
+        if in_place is None:
+            continue
+        n_in_place += 1
+        assert in_place.as_tuple() == by_text.as_tuple()
+        assert (str(in_place), hash(in_place), repr(in_place)) == (str(by_text), hash(by_text), repr(by_text))
+        assert type(in_place) is Decimal and in_place.adjusted() == by_text.adjusted()
+    assert n_in_place > 2000 or not LAYOUT_IS_KNOWN
+
+
+def test_a_number_built_in_place_computes_like_any_other():
+    if not LAYOUT_IS_KNOWN:
+        return
+    with decimal.localcontext() as context:
+        context.prec = 90
+        for number in numbers(500, seed=21):
+            value, by_text = numeric.decode_both_ways(numeric_codec.encode_value(number))
+            if value is None:
+                continue
+            for other in (Decimal(3), Decimal("-0.125"), Decimal(10) ** 40):
+                assert value * other == by_text * other and value + other == by_text + other
+                assert (value < other) == (by_text < other)
+            assert value.quantize(Decimal("0.01"), decimal.ROUND_DOWN) == by_text.quantize(
+                Decimal("0.01"), decimal.ROUND_DOWN)
+            assert copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == by_text
+            assert sys.getsizeof(value) >= 104 and not gc.is_tracked(value)
+
+
+@pytest.mark.parametrize("digits, weight, scale, expected", [
+    ([], 0, 0, "0"), ([], 0, 5, "0.00000"), ([10], 1, 0, "100000"), ([1], 0, 0, "1"), ([1, 5000], 0, 1, "1.5"),
+    ([1, 5000], 0, 4, "1.5000"), ([1, 5000], 0, 6, "1.500000"), ([1], -1, 4, "0.0001"), ([1000], -1, 1, "0.1"),
+    ([9999, 9999, 9999, 9999], 3, 0, "9999999999999999"), ([9999] * 9, 8, 0, "9" * 36),
+    ([9999] * 5, 4, 0, "9" * 20), ([1, 0, 0, 0, 0], 4, 0, "1" + "0" * 16), ([1000, 0, 0, 0, 0], 4, 0, "1" + "0" * 19),
+    ([999, 9999, 9999, 9999, 9999], 4, 0, "9" * 19), ([1], 8, 0, "1" + "0" * 32), ([1], 30, 0, "1" + "0" * 120),
+    ([1], -30, 120, "0." + "0" * 119 + "1"), ([12, 3400], 0, 2, "12.34"), ([12, 3456], 0, 2, "12.3456"),
+    ([9999] * 10, 9, 0, "9" * 40), ([12, 3450], 0, 3, "12.345"), ([1, 2, 3, 4, 5600], 3, 2, "1000200030004.56"),
+])
+def test_a_number_is_read_as_its_text_says(way, digits, weight, scale, expected):
+    value = numeric_codec.decode_value(body_of(digits, weight, scale))
+    assert str(value) == format(Decimal(expected), "f") or value.as_tuple() == Decimal(expected).as_tuple()
+    minus = numeric_codec.decode_value(body_of(digits, weight, scale, 0x4000))
+    assert minus.as_tuple() == Decimal("-" + expected).as_tuple()
+
+
+@pytest.mark.parametrize("digits", [[10000], [1, 65535], [1, 2, 3, 4, 10000], [32768] + [1] * 8, [10000] * 30])
+def test_a_digit_that_is_none_is_refused(way, digits):
+    with pytest.raises(ValueError, match="base 10000"):
+        numeric_codec.decode_value(body_of(digits, len(digits) - 1, 0))
+
+
+def test_numbers_are_made_and_dropped_without_a_leak(way):
+    body = body_of([1234, 5678, 9000], 1, 4)
+    kept = [numeric_codec.decode_value(body) for _ in range(1000)]
+    assert all(value == Decimal("12345678.9000") for value in kept)
+    del kept
+    before = sys.getallocatedblocks()
+    for _ in range(5000):
+        numeric_codec.decode_value(body)
+    assert sys.getallocatedblocks() - before < 200
+
+
+def test_a_uuid_of_any_size_is_that_of_python(way):
+    chance = random.Random(22)
+    for _ in range(3000):
+        number = chance.getrandbits(chance.randrange(0, 129))
+        value = uuids.decode_value(number.to_bytes(16, "big"))
+        expected = uuid.UUID(int=number)
+        assert type(value) is uuid.UUID and value == expected and hash(value) == hash(expected)
+        assert (str(value), value.int, value.is_safe) == (str(expected), number, uuid.SafeUUID.unknown)
+        assert not gc.is_tracked(value)
+
+
+def test_a_uuid_can_be_copied_pickled_and_weakly_referred_to(way):
+    import weakref
+    value = uuids.decode_value(bytes(range(16)))
+    assert copy.copy(value) == copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == uuid.UUID(
+        bytes=bytes(range(16)))
+    assert weakref.ref(value)() is value
+    with pytest.raises(TypeError):
+        value.int = 1
+
+
+def test_uuids_are_made_and_dropped_without_a_leak(way):
+    body = bytes(range(240, 256))
+    uuids.decode_value(body)
+    before = sys.getallocatedblocks()
+    for _ in range(5000):
+        uuids.decode_value(body)
+    assert sys.getallocatedblocks() - before < 200
