@@ -3,9 +3,7 @@ from asyncpg_core.connection import Connection, connect
 from asyncpg_core.exceptions import *  # noqa: F403
 from asyncpg_core.exceptions import __all__ as _exception_names
 from asyncpg_core.pool import Pool, create_pool
-from asyncpg_core.types import Attribute as Attribute
-from asyncpg_core.types import ServerVersion as ServerVersion
-from asyncpg_core.types import Type as Type
+from asyncpg_core.types import *  # noqa: F403
 from pgproto.record import Record
 
 __version__ = "0.1.0"

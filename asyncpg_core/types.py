@@ -1,11 +1,13 @@
-"""The public descriptions of types and columns."""
+"""The public descriptions of types and columns, and the values of types that Python has none for."""
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from asyncpg_core.server_version import ServerVersion
+from pgproto.types import BitString, Box, Circle, Line, LineSegment, Path, Point, Polygon, Range
 
-__all__ = ("Type", "Attribute", "ServerVersion")
+__all__ = ("Type", "Attribute", "Range", "BitString", "Point", "Path", "Polygon", "Box", "Line", "LineSegment",
+           "Circle", "ServerVersion")
 
 
 class Type(NamedTuple):
