@@ -6,9 +6,15 @@ are tuples of their parts; a path or polygon is a sequence of points.
 from __future__ import annotations
 
 import builtins
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from operator import index
 from typing import Any, Generic, SupportsFloat, SupportsIndex, TypeVar, cast, overload
+
+if sys.version_info >= (3, 11):
+    from typing import Self
+else:
+    from typing import Any as Self
 
 __all__ = ["BitString", "Box", "Circle", "Line", "LineSegment", "Path", "Point", "Polygon", "Range"]
 
@@ -355,6 +361,14 @@ class Path:
     def __init__(self, *points: Pair, is_closed: bool = False) -> None:
         self._points = tuple(Point(*point) for point in points)
         self._is_closed = bool(is_closed)
+
+    @classmethod
+    def of_points(cls, points: tuple[Point, ...], is_closed: bool = True) -> Self:
+        """Return the path through points that are Points already."""
+        path = cls.__new__(cls)
+        path._points = points
+        path._is_closed = is_closed
+        return path
 
     @property
     def points(self) -> tuple[Point, ...]:

@@ -5,14 +5,19 @@ One file per family; it registers its codecs as it is imported, and importing th
 from importlib import import_module
 
 FAMILIES = (
+    "bits",
     "boolean",
     "bytea",
     "dates",
     "floats",
+    "geometry",
     "integers",
     "intervals",
     "json",
+    "network",
     "numeric",
+    "server_text",
+    "system",
     "text",
     "times",
     "timestamps",

@@ -1,8 +1,8 @@
 """What arrays of both formats share: which Python values are arrays, and the check that they are rectangular.
 
 An array is anything that has a length and can be iterated, but for strings, buffers and mappings. Inside an array a
-tuple is an element (a composite value), so only non-tuples nest. Every level is copied to a tuple before it is read:
-an encoder may run the caller's code, which may change the container.
+tuple is an element (a composite value), and so is a path or polygon; only others nest. Every level is copied to a tuple
+before it is read: an encoder may run the caller's code, which may change the container.
 """
 from collections.abc import Iterable, Mapping, Sized
 
@@ -17,6 +17,9 @@ from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact
 from cpython.unicode cimport PyUnicode_Check
 
 from pgproto.errors import MalformedBody, OutOfRange
+from pgproto.types import Path
+
+cdef object path_type = Path
 
 
 cdef bint is_array(object value) except -1:
@@ -33,7 +36,7 @@ cdef bint is_array(object value) except -1:
 
 
 cdef bint is_inner_array(object value) except -1:
-    return not PyTuple_Check(value) and is_array(value)
+    return not PyTuple_Check(value) and is_array(value) and not isinstance(value, path_type)
 
 
 cdef tuple items_of(object value):

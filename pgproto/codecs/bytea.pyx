@@ -1,4 +1,7 @@
-"""bytea, and "char" as one byte, as bytes; any contiguous buffer is written."""
+"""bytea, and "char" as one byte, as bytes; any contiguous buffer is written.
+
+A pg_mcv_list is bytea that is only read.
+"""
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
@@ -6,7 +9,7 @@ from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport peek, refused, skip
 from pgproto.limits cimport MESSAGE_SENT_LONG_MAX
-from pgproto.oids cimport OID_BYTEA, OID_CHAR
+from pgproto.oids cimport OID_BYTEA, OID_CHAR, OID_PG_MCV_LIST
 from pgproto.wire cimport Slice, slice_of, take_byte
 from pgproto.write_buffer cimport WriteBuffer
 
@@ -155,3 +158,5 @@ register(OID_BYTEA, TEXT, bytea_text_encode, bytea_text_decode, True)
 register(OID_BYTEA, BINARY, bytea_encode, bytea_decode, True)
 register(OID_CHAR, TEXT, char_text_encode, char_text_decode, True)
 register(OID_CHAR, BINARY, char_encode, char_decode, True)
+register(OID_PG_MCV_LIST, TEXT, NULL, bytea_text_decode, True)
+register(OID_PG_MCV_LIST, BINARY, NULL, bytea_decode, True)

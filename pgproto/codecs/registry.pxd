@@ -6,6 +6,8 @@ cimport cython
 from pgproto.codecs.codec cimport Codec, decode_t, encode_t
 
 cdef Codec register(uint32_t oid, int format, encode_t encode, decode_t decode, bint is_leaf=*)
+cdef int prefer(uint32_t oid, int format) except -1
+cdef int register_codec(Codec codec) except -1
 cdef Codec builtin(uint32_t oid)
 
 

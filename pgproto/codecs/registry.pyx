@@ -40,6 +40,24 @@ cdef Codec register(uint32_t oid, int format, encode_t encode, decode_t decode, 
     return codec
 
 
+cdef int prefer(uint32_t oid, int format) except -1:
+    """Make `format` the one in which values of `oid` and its arrays travel; it is binary where there is one."""
+    cdef Codec codec = builtins[oid]
+    codec.preferred = format
+    if array_of.get(oid) in builtins:
+        set_array_formats(builtins[array_of[oid]])
+    return 0
+
+
+cdef int register_codec(Codec codec) except -1:
+    """Make a codec the built-in one of its type; its array type follows."""
+    builtins[codec.oid] = codec
+    cdef object array_oid = array_of.get(codec.oid)
+    if array_oid is not None:
+        builtins[array_oid] = new_array(array_oid, codec)
+    return 0
+
+
 cdef Codec builtin(uint32_t oid):
     """The built-in codec of `oid`, or None."""
     return builtins.get(oid)

@@ -1,4 +1,4 @@
-"""text, varchar, bpchar, name, xml, "unknown", cstring and jsonpath as str.
+"""text, varchar, bpchar, name, xml, "unknown", cstring, refcursor and jsonpath as str.
 
 Both formats are the text itself in UTF-8; the binary form of jsonpath (and of jsonb) has a version byte before it.
 """
@@ -7,7 +7,8 @@ from libc.stdint cimport uint32_t, uint8_t
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
 from pgproto.oids cimport (
-    OID_BPCHAR, OID_CSTRING, OID_JSONPATH, OID_NAME, OID_TEXT, OID_UNKNOWN, OID_VARCHAR, OID_XML,
+    OID_BPCHAR, OID_CSTRING, OID_JSONPATH, OID_NAME, OID_REFCURSOR, OID_TEXT, OID_UNKNOWN,
+    OID_VARCHAR, OID_XML,
 )
 from pgproto.codecs.utf8 cimport str_of, text_decode, text_encode
 from pgproto.wire cimport Slice, take_byte
@@ -30,7 +31,7 @@ cdef object versioned_text_decode(Codec codec, Slice body):
 
 cdef int register_all() except -1:
     cdef uint32_t oid
-    for oid in (OID_TEXT, OID_VARCHAR, OID_BPCHAR, OID_NAME, OID_XML, OID_UNKNOWN, OID_CSTRING):
+    for oid in (OID_TEXT, OID_VARCHAR, OID_BPCHAR, OID_NAME, OID_XML, OID_UNKNOWN, OID_CSTRING, OID_REFCURSOR):
         register(oid, TEXT, text_encode, text_decode, True)
         register(oid, BINARY, text_encode, text_decode, True)
     register(OID_JSONPATH, TEXT, text_encode, text_decode, True)
