@@ -4,7 +4,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from asyncpg_core.server_version import ServerVersion
+from pgproto.codecs.infinity import DATE_INFINITY as DATE_INFINITY
+from pgproto.codecs.infinity import DATE_NEGATIVE_INFINITY as DATE_NEGATIVE_INFINITY
+from pgproto.codecs.infinity import DATETIME_INFINITY as DATETIME_INFINITY
+from pgproto.codecs.infinity import DATETIME_NEGATIVE_INFINITY as DATETIME_NEGATIVE_INFINITY
+from pgproto.codecs.infinity import DATETIMETZ_INFINITY as DATETIMETZ_INFINITY
+from pgproto.codecs.infinity import DATETIMETZ_NEGATIVE_INFINITY as DATETIMETZ_NEGATIVE_INFINITY
+from pgproto.types import Array as Array
 from pgproto.types import BitString, Box, Circle, Line, LineSegment, Path, Point, Polygon, Range
+from pgproto.types import Interval as Interval
 
 __all__ = ("Type", "Attribute", "Range", "BitString", "Point", "Path", "Polygon", "Box", "Line", "LineSegment",
            "Circle", "ServerVersion")

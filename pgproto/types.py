@@ -9,14 +9,15 @@ import builtins
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from operator import index
-from typing import Any, Generic, SupportsFloat, SupportsIndex, TypeVar, cast, overload
+from typing import Any, Generic, NamedTuple, SupportsFloat, SupportsIndex, TypeVar, cast, overload
 
 if sys.version_info >= (3, 11):
     from typing import Self
 else:
     from typing import Any as Self
 
-__all__ = ["BitString", "Box", "Circle", "Line", "LineSegment", "Path", "Point", "Polygon", "Range"]
+__all__ = ["Array", "BitString", "Box", "Circle", "Interval", "Line", "LineSegment", "Path", "Point", "Polygon",
+           "Range"]
 
 Bound = TypeVar("Bound", covariant=True)
 Coordinate = SupportsFloat | SupportsIndex | str
@@ -127,6 +128,36 @@ def _ends_within(inner: Range[Any], outer: Range[Any]) -> bool:
     if inner.upper < outer.upper:
         return True
     return bool(inner.upper == outer.upper) and (outer.upper_inc or not inner.upper_inc)
+
+
+Item = TypeVar("Item")
+
+
+class Array(list[Item]):
+    """The list of an array whose elements are not counted from 1.
+
+    `lower_bounds` has the number of the first element in each dimension. It is written as it was read; what it is equal
+    to, and what slices and sums of it are, is a list's business, which knows no bounds.
+    """
+
+    __slots__ = ("lower_bounds",)
+
+    lower_bounds: tuple[int, ...]
+
+    def __init__(self, items: Iterable[Item] = (), lower_bounds: Iterable[int] = (1,)) -> None:
+        super().__init__(items)
+        self.lower_bounds = tuple(map(index, lower_bounds))
+
+    def __repr__(self) -> str:
+        return f"Array({super().__repr__()}, lower_bounds={self.lower_bounds})"
+
+
+class Interval(NamedTuple):
+    """An interval as the server keeps it: a month has no fixed number of days, a day none of hours."""
+
+    months: int
+    days: int
+    microseconds: int
 
 
 _BITS = {"0": "0", "1": "1", 0: "0", 1: "1"}

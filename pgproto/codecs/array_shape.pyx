@@ -17,9 +17,10 @@ from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact
 from cpython.unicode cimport PyUnicode_Check
 
 from pgproto.errors import MalformedBody, OutOfRange
-from pgproto.types import Path
+from pgproto.types import Array, Path
 
 cdef object path_type = Path
+cdef object array_type = Array
 
 
 cdef bint is_array(object value) except -1:
@@ -54,6 +55,49 @@ cdef tuple items_of(object value):
     if len(items) != n:
         raise ValueError(f"{type(value).__name__} has a length of {n} but gives {len(items)} items")
     return tuple(items)
+
+
+cdef int begin(Shape *shape, object value) except -1:
+    """Empty the shape; for a value that is to be written, take its lower bounds if it has any."""
+    cdef int depth
+    shape.ndim = 0
+    shape.has_null = False
+    shape.depth = 0
+    shape.is_bounded = False
+    shape.n_lower = 0
+    for depth in range(DIMENSIONS_MAX):
+        shape.lower[depth] = 1
+    if value is None or PyList_CheckExact(value) or not isinstance(value, array_type):
+        return 0
+    bounds = value.lower_bounds
+    if len(bounds) > DIMENSIONS_MAX:
+        raise ValueError(f"too many lower bounds: {DIMENSIONS_MAX} are the limit, got {len(bounds)}")
+    for lower in bounds:
+        if not -0x80000000LL <= lower <= 0x7FFFFFFFLL:
+            raise OverflowError(f"a lower bound of 32 bits was expected, got {lower}")
+        shape.lower[shape.n_lower] = lower
+        shape.n_lower += 1
+        shape.is_bounded = shape.is_bounded or lower != 1
+    return 0
+
+
+cdef int check_bounds(Shape *shape) except -1:
+    """Refuse bounds that do not go with the dimensions, which are known by now."""
+    cdef int depth
+    if shape.n_lower and shape.n_lower != shape.ndim and shape.is_bounded:
+        raise ValueError(f"a lower bound for each of {shape.ndim} dimensions was expected, got {shape.n_lower}")
+    for depth in range(shape.ndim):
+        if shape.lengths[depth] + <Py_ssize_t>shape.lower[depth] - 1 > 0x7FFFFFFF:
+            raise OverflowError(f"an upper bound of 32 bits was expected, got {shape.lengths[depth]} elements from "
+                                f"{shape.lower[depth]}")
+    return 0
+
+
+cdef object with_bounds(Codec codec, list values, Shape *shape):
+    """The values that were read, with their lower bounds if that is asked for."""
+    if not shape.is_bounded or not codec.keeps_bounds:
+        return values
+    return array_type(values, [shape.lower[depth] for depth in range(shape.ndim)])
 
 
 cdef int enter(Shape *shape, tuple items, int depth) except -1:

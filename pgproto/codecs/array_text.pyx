@@ -4,10 +4,11 @@ r"""Arrays of any element, in the text format, as nested lists.
 
 Elements are separated by the type's delimiter: a comma, but for box a semicolon. We quote every element that we write.
 """
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from pgproto.codecs.array_shape cimport (
-    DIMENSIONS_MAX, Shape, check_element, element_error, enter, is_array, is_inner_array, items_of,
+    DIMENSIONS_MAX, Shape, begin, check_bounds, check_element, element_error, enter, is_array, is_inner_array,
+    items_of, with_bounds,
 )
 from pgproto.codecs.codec cimport TEXT
 from pgproto.codecs.scan cimport peek, refused, skip, take_digits
@@ -18,18 +19,30 @@ from pgproto.errors import MalformedBody
 
 cdef int array_text_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef Shape shape
-    shape.ndim = 0
-    shape.has_null = False
-    shape.depth = 0
+    cdef Py_ssize_t at = out.length
+    cdef WriteBuffer elements
     if not is_array(value):
         raise TypeError(f"a sized iterable container was expected, got {type(value).__name__}")
-    cdef Py_ssize_t at = out.length
-    put_level(codec, out, &shape, items_of(value), 0)
+    begin(&shape, value)
+    # Bounds stand before the elements, which have to be seen for the upper ones.
+    elements = WriteBuffer() if shape.is_bounded else out
+    put_level(codec, elements, &shape, items_of(value), 0)
     if shape.lengths[shape.ndim - 1] == 0:
         # An array without elements has no dimensions, whatever the shape of its braces.
         out.cut(at)
-        out.put_bytes(b"{}", 2)
+        return out.put_bytes(b"{}", 2)
+    check_bounds(&shape)
+    if shape.is_bounded:
+        put_bounds(out, &shape)
+        out.put_bytes(elements.start, elements.length)
     return 0
+
+
+cdef int put_bounds(WriteBuffer out, Shape *shape) except -1:
+    cdef int depth
+    for depth in range(shape.ndim):
+        out.put_text(f"[{shape.lower[depth]}:{shape.lower[depth] + shape.lengths[depth] - 1}]")
+    return out.put_byte(c"=")
 
 
 cdef int put_level(Codec codec, WriteBuffer out, Shape *shape, tuple items, int depth) except -1:
@@ -87,9 +100,7 @@ cdef object array_text_decode(Codec codec, Slice body):
     cdef Shape shape
     cdef Slice text = body
     cdef int ndim = 0
-    shape.ndim = 0
-    shape.has_null = False
-    shape.depth = 0
+    begin(&shape, None)
     if peek(&text) == c"[":
         ndim = take_bounds(codec, &text, &shape)
     if peek(&text) != c"{":
@@ -110,7 +121,7 @@ cdef object array_text_decode(Codec codec, Slice body):
         raise refused(codec.name, "as many braces as there are bounds", body)
     cdef list values = take_level(codec, &text, &shape, 0)
     take_end(&text)
-    return values
+    return with_bounds(codec, values, &shape)
 
 
 cdef int take_bounds(Codec codec, Slice *text, Shape *shape) except -1:
@@ -132,9 +143,12 @@ cdef int take_bounds(Codec codec, Slice *text, Shape *shape) except -1:
         upper = <int64_t>take_digits(text, 10, &n_upper)
         if is_negative:
             upper = -upper
-        if n_lower == 0 or n_upper == 0 or upper < lower or not skip(text, c"]"):
+        if (n_lower == 0 or n_upper == 0 or upper < lower or lower < -0x80000000LL or upper > 0x7FFFFFFFLL
+                or not skip(text, c"]")):
             raise refused(codec.name, "bounds like [0:2]", whole)
         shape.lengths[ndim] = upper - lower + 1
+        shape.lower[ndim] = <int32_t>lower
+        shape.is_bounded = shape.is_bounded or lower != 1
         ndim += 1
     if not skip(text, c"="):
         raise refused(codec.name, "bounds like [0:2]=", whole)

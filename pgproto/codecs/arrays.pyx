@@ -2,15 +2,16 @@
 
   | ndim i32 | has nulls i32 | element oid u32 | (length i32, lower bound i32) x ndim | (n i32, body) x elements |
 
-An element takes at least the four bytes of its length, so the bytes left bound how many there can be. Lower bounds are
-not kept. The text format is in array_text.
+An element takes at least the four bytes of its length, so the bytes left bound how many there can be. Lower bounds
+other than 1 are kept where the codec says so. The text format is in array_text.
 """
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t
 
 from pgproto.codecs.array_shape cimport (
-    DIMENSIONS_MAX, Shape, check_element, element_error, enter, is_array, is_inner_array, items_of,
+    DIMENSIONS_MAX, Shape, begin, check_bounds, check_element, element_error, enter, is_array, is_inner_array,
+    items_of, with_bounds,
 )
 from pgproto.codecs.array_text cimport array_text_decode, array_text_encode
 from pgproto.codecs.codec cimport BINARY, TEXT
@@ -50,11 +51,9 @@ def array_codec(uint32_t oid, Codec element not None, str schema not None="pg_ca
 cdef int array_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef Shape shape
     cdef Py_ssize_t at = out.length
-    shape.ndim = 0
-    shape.has_null = False
-    shape.depth = 0
     if not is_array(value):
         raise TypeError(f"a sized iterable container was expected, got {type(value).__name__}")
+    begin(&shape, value)
     put_level(codec, out, &shape, items_of(value), 0)
     if shape.has_null:
         store_uint32(out.start + at + 4, 1)
@@ -67,6 +66,8 @@ cdef int put_head(Codec codec, WriteBuffer out, Shape *shape) except -1:
     cdef int ndim = shape.ndim
     if shape.lengths[ndim - 1] == 0:
         ndim = 0
+    else:
+        check_bounds(shape)
     out.put_int32(ndim)
     out.put_int32(0)
     out.put_int32(<int32_t>codec.element.oid)
@@ -74,7 +75,7 @@ cdef int put_head(Codec codec, WriteBuffer out, Shape *shape) except -1:
         if shape.lengths[depth] > 0x7FFFFFFF:
             raise OverflowError("an array can have 2147483647 elements in each dimension")
         out.put_int32(<int32_t>shape.lengths[depth])
-        out.put_int32(1)
+        out.put_int32(shape.lower[depth])
     return 0
 
 
@@ -126,6 +127,7 @@ cdef object array_decode(Codec codec, Slice body):
         raise MalformedBody(f"{codec.name}: 0 to {DIMENSIONS_MAX} dimensions were expected, got {ndim}")
     if oid != codec.element.oid:
         raise MalformedBody(f"{codec.name}: elements of oid {codec.element.oid} were expected, got {oid}")
+    begin(&shape, None)
     for depth in range(ndim):
         length = take_int32(&body)
         lower = take_int32(&body)
@@ -136,14 +138,15 @@ cdef object array_decode(Codec codec, Slice body):
         if n * 4 > body.n:
             raise MalformedBody(f"{codec.name}: {n} elements or more in {body.n} bytes")
         shape.lengths[depth] = length
+        shape.lower[depth] = lower
+        shape.is_bounded = shape.is_bounded or lower != 1
     if ndim == 0 or n == 0:
         take_end(&body)
         return []
     shape.ndim = ndim
-    shape.depth = 0
-    values = take_level(codec.element, &body, &shape, 0)
+    cdef list values = take_level(codec.element, &body, &shape, 0)
     take_end(&body)
-    return values
+    return with_bounds(codec, values, &shape)
 
 
 cdef list take_level(Codec element, Slice *body, Shape *shape, int depth):

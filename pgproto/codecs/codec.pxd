@@ -30,6 +30,7 @@ cdef class Codec:
     cdef public bint is_leaf            # values can never hold a container: rows of leaves stay out of the collector
     cdef public int delimiter           # between the elements of an array in text: a comma, rarely another
     cdef readonly Codec element         # of an array or range
+    cdef public bint keeps_bounds       # of an array: other lower bounds than 1 are read as pgproto.types.Array
     cdef public object encoder          # a user's function, or json's dumps
     cdef public object decoder          # a user's function, or json's loads
     cdef encode_t encode[2]             # by format; NULL where there is none

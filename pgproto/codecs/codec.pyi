@@ -22,6 +22,7 @@ class Codec:
     preferred: int
     is_leaf: bool
     delimiter: int
+    keeps_bounds: bool
     encoder: Callable[[Any], Any] | None
     decoder: Callable[[Any], Any] | None
     def has_format(self, format: int) -> bool: ...

@@ -20,6 +20,7 @@ cdef class Codec:
         self.preferred = TEXT
         self.is_leaf = False
         self.delimiter = 44
+        self.keeps_bounds = False
         self.encode[0] = self.encode[1] = NULL
         self.decode[0] = self.decode[1] = NULL
 

@@ -1,17 +1,19 @@
-"""interval as timedelta.
+"""interval as timedelta, or exactly as an Interval of months, days and microseconds.
 
   | microseconds i64 | days i32 | months i32 |
 
 PostgreSQL keeps the three apart, since a month has no fixed length and a day has 23 to 25 hours where clocks change.
-Read, a year is 365 days and a month 30. A timedelta is an exact length, so it is written as microseconds only.
+Read as a timedelta, a year is 365 days and a month 30. A timedelta is an exact length, so it is written as microseconds
+only. An Interval is written part by part, whichever way intervals are read.
 """
 from cpython.datetime cimport (
     PyDelta_Check, import_datetime, timedelta_days, timedelta_microseconds, timedelta_new, timedelta_seconds,
 )
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from pgproto.codecs.calendar cimport clock_text, floor_quotient, floor_rest
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
+from pgproto.codecs.integers cimport int64_of
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport equals, peek, refused, shown, skip, take_digits
 from pgproto.oids cimport OID_INTERVAL
@@ -19,8 +21,11 @@ from pgproto.wire cimport Slice, slice_of, take_byte, take_end, take_int32, take
 from pgproto.write_buffer cimport WriteBuffer
 
 from pgproto.errors import OutOfRange
+from pgproto.types import Interval
 
 import_datetime()
+
+cdef object exact_type = Interval
 
 cdef enum:
     DELTA_DAYS_MAX = 999999999      # timedelta.max.days
@@ -29,6 +34,17 @@ cdef enum:
 cdef int64_t SENT_DAYS_MAX = 106751991
 cdef int64_t PART_MAX = 0x7FFFFFFFLL
 cdef int64_t MICROSECONDS_MAX = 0x7FFFFFFFFFFFFFFFLL
+
+
+# The ends of all three ranges are PostgreSQL 17's infinity; before 17 they were a length.
+cdef object exact_infinity = Interval(0x7FFFFFFF, 0x7FFFFFFF, 0x7FFFFFFFFFFFFFFF)
+cdef object exact_minus_infinity = Interval(-0x80000000, -0x80000000, -0x8000000000000000)
+
+
+cdef struct Parts:
+    int64_t months
+    int64_t days
+    int64_t microseconds
 
 
 cdef object delta_of(int64_t months, int64_t days, int64_t microseconds, str text):
@@ -72,40 +88,91 @@ cdef int64_t length_of(object value) except? -1:
     return days * 86400000000LL + rest
 
 
+cdef int exact_parts(object value, Parts *parts) except -1:
+    """The parts of an Interval, or of the timedelta that stands where one could."""
+    if not isinstance(value, exact_type):
+        parts.months = parts.days = 0
+        parts.microseconds = length_of(value)
+        return 0
+    parts.months = int64_of(value.months, -PART_MAX - 1, PART_MAX, "int32 months")
+    parts.days = int64_of(value.days, -PART_MAX - 1, PART_MAX, "int32 days")
+    parts.microseconds = int64_of(value.microseconds, -MICROSECONDS_MAX - 1, MICROSECONDS_MAX, "int64 microseconds")
+    return 0
+
+
 cdef int interval_encode(Codec codec, WriteBuffer out, object value) except -1:
-    out.put_int64(length_of(value))
-    return out.put_int64(0)
+    cdef Parts parts
+    exact_parts(value, &parts)
+    out.put_int64(parts.microseconds)
+    out.put_int32(<int32_t>parts.days)
+    return out.put_int32(<int32_t>parts.months)
+
+
+cdef int take_parts(Slice body, Parts *parts) except -1:
+    parts.microseconds = take_int64(&body)
+    parts.days = take_int32(&body)
+    parts.months = take_int32(&body)
+    return take_end(&body)
 
 
 cdef object interval_decode(Codec codec, Slice body):
-    cdef int64_t microseconds = take_int64(&body)
-    cdef int32_t days = take_int32(&body)
-    cdef int32_t months = take_int32(&body)
-    take_end(&body)
-    # The ends of all three ranges are PostgreSQL 17's infinity; before 17 they were a length, out of range too.
-    if days == months == PART_MAX and microseconds == MICROSECONDS_MAX:
+    cdef Parts parts
+    take_parts(body, &parts)
+    if parts.days == parts.months == PART_MAX and parts.microseconds == MICROSECONDS_MAX:
         raise OutOfRange("interval infinity is outside what Python's timedelta can hold")
-    if days == months == -PART_MAX - 1 and microseconds == -MICROSECONDS_MAX - 1:
+    if parts.days == parts.months == -PART_MAX - 1 and parts.microseconds == -MICROSECONDS_MAX - 1:
         raise OutOfRange("interval -infinity is outside what Python's timedelta can hold")
-    return delta_of(months, days, microseconds, None)
+    return delta_of(parts.months, parts.days, parts.microseconds, None)
+
+
+cdef object exact_decode(Codec codec, Slice body):
+    cdef Parts parts
+    take_parts(body, &parts)
+    return exact_type(parts.months, parts.days, parts.microseconds)
 
 
 cdef int interval_text_encode(Codec codec, WriteBuffer out, object value) except -1:
-    cdef int64_t length = length_of(value)
-    if length < 0:
+    cdef Parts parts
+    exact_parts(value, &parts)
+    if value == exact_infinity:
+        return out.put_text("infinity")
+    if value == exact_minus_infinity:
+        return out.put_text("-infinity")
+    if parts.months or parts.days:
+        out.put_text(f"{parts.months} mons {parts.days} days ")
+    if parts.microseconds == -MICROSECONDS_MAX - 1:
+        return out.put_text("-2562047788:00:54.775808")
+    if parts.microseconds < 0:
         out.put_byte(c"-")
-        length = -length
-    return out.put_text(clock_text(length))
+        parts.microseconds = -parts.microseconds
+    return out.put_text(clock_text(parts.microseconds))
 
 
 cdef object interval_text_decode(Codec codec, Slice body):
-    """Read IntervalStyle postgres: `1 year 2 mons -3 days +04:05:06.789`."""
-    cdef Slice rest = body
-    cdef int64_t months = 0, days = 0, microseconds = 0, number
-    cdef bint is_negative
-    cdef int n = 0
+    cdef Parts parts
     if equals(body, b"infinity", 8) or equals(body, b"-infinity", 9):
         raise OutOfRange(f"interval {shown(body)} is outside what Python's timedelta can hold")
+    take_text_parts(body, &parts)
+    return delta_of(parts.months, parts.days, parts.microseconds, shown(body))
+
+
+cdef object exact_text_decode(Codec codec, Slice body):
+    cdef Parts parts
+    if equals(body, b"infinity", 8):
+        return exact_infinity
+    if equals(body, b"-infinity", 9):
+        return exact_minus_infinity
+    take_text_parts(body, &parts)
+    return exact_type(parts.months, parts.days, parts.microseconds)
+
+
+cdef int take_text_parts(Slice body, Parts *parts) except -1:
+    """Read IntervalStyle postgres: `1 year 2 mons -3 days +04:05:06.789`."""
+    cdef Slice rest = body
+    cdef int64_t number
+    cdef bint is_negative
+    cdef int n = 0
+    parts.months = parts.days = parts.microseconds = 0
     if body.n == 0:
         raise refused("interval", "IntervalStyle postgres", body)
     while rest.n:
@@ -116,27 +183,25 @@ cdef object interval_text_decode(Codec codec, Slice body):
         if n == 0:
             raise refused("interval", "IntervalStyle postgres", body)
         if peek(&rest) == c":":
-            microseconds = take_length(body, &rest, number)
-            if is_negative:
-                microseconds = -microseconds
+            parts.microseconds = take_length(body, &rest, number, is_negative)
             break
         if number > PART_MAX + 1:
             raise refused("interval", "IntervalStyle postgres", body)
         if is_negative:
             number = -number
         if is_unit(&rest, b" year", 5):
-            months += number * 12
+            parts.months += number * 12
         elif is_unit(&rest, b" mon", 4):
-            months += number
+            parts.months += number
         elif is_unit(&rest, b" day", 4):
-            days += number
+            parts.days += number
         else:
             raise refused("interval", "IntervalStyle postgres", body)
         if rest.n and (not skip(&rest, c" ") or rest.n == 0):
             raise refused("interval", "IntervalStyle postgres", body)
-    if rest.n or not -PART_MAX - 1 <= months <= PART_MAX or not -PART_MAX - 1 <= days <= PART_MAX:
+    if rest.n or not -PART_MAX - 1 <= parts.months <= PART_MAX or not -PART_MAX - 1 <= parts.days <= PART_MAX:
         raise refused("interval", "IntervalStyle postgres", body)
-    return delta_of(months, days, microseconds, shown(body))
+    return 0
 
 
 cdef bint is_unit(Slice *text, const char *name, Py_ssize_t n) except -1:
@@ -150,10 +215,11 @@ cdef bint is_unit(Slice *text, const char *name, Py_ssize_t n) except -1:
     return True
 
 
-cdef int64_t take_length(Slice body, Slice *text, int64_t hours) except? -1:
+cdef int64_t take_length(Slice body, Slice *text, int64_t hours, bint is_negative) except? -1:
     """Take `:MM:SS[.ffffff]` after the hours; return all as microseconds."""
     cdef int n = 0
     cdef int64_t minutes, seconds, fraction = 0
+    cdef uint64_t size
     skip(text, c":")
     minutes = <int64_t>take_digits(text, 2, &n)
     if n != 2 or minutes > 59 or not skip(text, c":"):
@@ -168,10 +234,27 @@ cdef int64_t take_length(Slice body, Slice *text, int64_t hours) except? -1:
         while n < 6:
             fraction *= 10
             n += 1
-    # 2562047788 hours are the most that 64 bits of microseconds hold.
-    if hours > 2562047787:
-        raise OutOfRange(f"interval {shown(body)} is outside what can be read from text")
-    return (hours * 3600 + minutes * 60 + seconds) * 1000000 + fraction
+    # Ten digits of hours: as microseconds they fit into 65 bits, so the limit is checked before they are multiplied.
+    if hours > 2562047788:
+        raise refused("interval", "64 bits of microseconds", body)
+    size = <uint64_t>(hours * 3600 + minutes * 60 + seconds) * 1000000 + <uint64_t>fraction
+    if size > <uint64_t>MICROSECONDS_MAX + is_negative:
+        raise refused("interval", "64 bits of microseconds", body)
+    if not is_negative or size == 0:
+        return <int64_t>size
+    return -1 - <int64_t>(size - 1)
+
+
+def exact_interval_codec():
+    """Return a codec that reads an interval as `pgproto.types.Interval` instead of a timedelta."""
+    cdef Codec codec = Codec(OID_INTERVAL, "interval")
+    codec.encode[TEXT] = interval_text_encode
+    codec.decode[TEXT] = exact_text_decode
+    codec.encode[BINARY] = interval_encode
+    codec.decode[BINARY] = exact_decode
+    codec.preferred = BINARY
+    codec.is_leaf = True
+    return codec
 
 
 register(OID_INTERVAL, TEXT, interval_text_encode, interval_text_decode, True)

@@ -14,5 +14,7 @@ cdef Codec builtin(uint32_t oid)
 @cython.final
 cdef class CodecRegistry:
     cdef dict overlay                   # oid -> Codec, this session's own
+    cdef dict bounded                   # array codec -> the same one that keeps lower bounds; None unless asked for
     cdef Codec find(self, uint32_t oid)
+    cdef Codec with_bounds(self, Codec codec)
     cdef Codec find_or_text(self, uint32_t oid)

@@ -58,6 +58,20 @@ cdef int register_codec(Codec codec) except -1:
     return 0
 
 
+cdef Codec twin_of(Codec codec):
+    cdef Codec twin = Codec(codec.oid, codec.name, schema=codec.schema, kind=codec.kind, element=codec.element)
+    cdef int format
+    twin.preferred = codec.preferred
+    twin.is_leaf = codec.is_leaf
+    twin.delimiter = codec.delimiter
+    twin.encoder = codec.encoder
+    twin.decoder = codec.decoder
+    for format in range(2):
+        twin.encode[format] = codec.encode[format]
+        twin.decode[format] = codec.decode[format]
+    return twin
+
+
 cdef Codec builtin(uint32_t oid):
     """The built-in codec of `oid`, or None."""
     return builtins.get(oid)
@@ -79,14 +93,30 @@ cdef class CodecRegistry:
 
     def __cinit__(self):
         self.overlay = {}
+        self.bounded = None
 
     cdef Codec find(self, uint32_t oid):
-        cdef Codec codec
+        cdef Codec codec = None
         if self.overlay:
             codec = self.overlay.get(oid)
-            if codec is not None:
-                return codec
-        return builtins.get(oid)
+        if codec is None:
+            codec = builtins.get(oid)
+        if self.bounded is not None and codec is not None and codec.kind == "array":
+            return self.with_bounds(codec)
+        return codec
+
+    cdef Codec with_bounds(self, Codec codec):
+        cdef Codec twin = self.bounded.get(codec)
+        if twin is None:
+            twin = twin_of(codec)
+            twin.keeps_bounds = True
+            self.bounded[codec] = twin
+        return twin
+
+    def keep_array_bounds(self):
+        """From now on, read an array whose elements are not counted from 1 as `pgproto.types.Array`."""
+        if self.bounded is None:
+            self.bounded = {}
 
     cdef Codec find_or_text(self, uint32_t oid):
         """The codec of `oid`; for a type that nobody knows, one that reads and writes its text."""
