@@ -44,7 +44,8 @@ HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.
 
 def extension(path: str) -> Extension:
     name = os.path.splitext(path)[0].replace(os.sep, ".")
-    return Extension(name, [path], define_macros=macros, extra_compile_args=flags, include_dirs=[".", "pgproto", "pgproto/codecs"],
+    return Extension(name, [path], define_macros=macros, extra_compile_args=flags,
+                     include_dirs=[".", "pgproto", "pgproto/codecs"],
                      depends=[header for header in HEADERS if os.path.exists(header)])
 
 

@@ -11,6 +11,7 @@ traceback where the interpreter allows it.
 import warnings
 
 cimport cython
+from libc.string cimport strcmp
 from cpython.exc cimport PyErr_Clear, PyErr_SetObject
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -330,9 +331,19 @@ cdef extern from "Python.h":
     ctypedef PyObject *(*iternextfunc)(PyObject *) except? NULL
     ctypedef struct PyAsyncMethods:
         sendfunc am_send
+    ctypedef PyObject *(*getattrfunc)(PyObject *, char *) except? NULL
     ctypedef struct SlottedType "PyTypeObject":
         iternextfunc tp_iternext
+        getattrfunc tp_getattr
         PyAsyncMethods *tp_as_async
+    ctypedef PyObject *(*PyCFunction)(PyObject *, PyObject *) except NULL
+    ctypedef struct PyMethodDef:
+        const char *ml_name
+        PyCFunction ml_meth
+        int ml_flags
+    int METH_NOARGS
+    object PyCFunction_New(PyMethodDef *definition, PyObject *self)
+    object PyObject_GenericGetAttr(object self, object name)
 
 
 cdef PySendResult call_send(PyObject *self, PyObject *value, PyObject **result) except? PYGEN_ERROR:
@@ -363,6 +374,31 @@ cdef PyObject *call_next(PyObject *self) except? NULL:
     return NULL
 
 
+cdef PyObject *call_result(PyObject *self, PyObject *ignored) except NULL:
+    outcome = (<Call>self).result()
+    Py_INCREF(outcome)
+    return <PyObject *>outcome
+
+
+cdef PyMethodDef result_method
+result_method.ml_name = b"result"
+result_method.ml_meth = call_result
+result_method.ml_flags = METH_NOARGS
+
+
+cdef PyObject *call_getattr(PyObject *self, char *name) except? NULL:
+    """An attribute by its C string. A task that wakes up asks so for `result`, once per call; without this slot a str is
+    made of the name each time, which no cache of the type knows."""
+    cdef object found
+    if strcmp(name, b"result") == 0:
+        found = PyCFunction_New(&result_method, self)
+    else:
+        found = PyObject_GenericGetAttr(<object>self, name.decode())
+    Py_INCREF(found)
+    return <PyObject *>found
+
+
+(<SlottedType *>Call).tp_getattr = call_getattr
 (<SlottedType *>Call).tp_iternext = call_next
 if (<SlottedType *>Call).tp_as_async != NULL:
     (<SlottedType *>Call).tp_as_async.am_send = call_send

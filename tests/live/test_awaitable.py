@@ -1,9 +1,11 @@
 """What fetch and its like return: a coroutine to those who want one, a future to those who can use one."""
 import asyncio
 import collections.abc
+import ctypes
 import gc
 import inspect
 import sys
+import types
 from unittest.mock import AsyncMock
 
 import pytest
@@ -434,3 +436,16 @@ async def test_connection_shows_what_instrumentations_read(connection):
     assert connection._params.user == "postgres"
     assert connection._params.database == "postgres"
     assert connection._addr
+
+
+async def test_a_task_that_wakes_up_finds_result_without_a_str(connection):
+    """Task asks for `result` by a C string; the slot for that answers with a builtin method, the type with its own."""
+    call = connection.fetchval("SELECT 1")
+    assert await call == 1
+    by_c_string = ctypes.pythonapi.PyObject_GetAttrString
+    by_c_string.restype = ctypes.py_object
+    by_c_string.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    assert type(by_c_string(call, b"result")) is types.BuiltinMethodType is not type(call.result)
+    assert by_c_string(call, b"done")() is True
+    with pytest.raises(AttributeError, match="no_such_name"):
+        by_c_string(call, b"no_such_name")
