@@ -2,6 +2,8 @@
 
 cimport cython
 
+from pgproto.operations.operation cimport Operation
+
 
 @cython.final
 cdef class Deadlines:
@@ -9,4 +11,7 @@ cdef class Deadlines:
     cdef object timer
     cdef double timer_at
     cdef int arm(self, double deadline) except -1
+    cdef Operation watched              # of the driver's own, or None
+    cdef double watched_until
+    cdef int watch(self, Operation op) except -1
     cdef int stop(self) except -1

@@ -1,7 +1,8 @@
 """One timer for the deadlines of all calls of a session.
 
 The timer is armed for the earliest deadline and left alone when a call ends in time; when it fires, what is due expires
-and it is armed for what comes next. A call in time thus costs a comparison.
+and it is armed for what comes next. A call in time thus costs a comparison. A reset has no caller who could limit its
+time; what keeps it waiting is watched.
 """
 cimport cython
 from cpython.time cimport monotonic
@@ -9,6 +10,9 @@ from cpython.time cimport monotonic
 from asyncpg_core.call cimport DONE, Call
 
 from asyncpg_core.exceptions import QueryTimeout
+
+# What a reset that nobody waits for, and each of the driver's own operations in front of it, may take.
+RESET_SECONDS = 5.0
 
 
 @cython.final
@@ -28,6 +32,15 @@ cdef class Deadlines:
         self.timer = self.session.loop.call_later(delay if delay > 0 else 0, self.on_timer)
         return 0
 
+    cdef int watch(self, Operation op) except -1:
+        """Let the head of the queue, which nobody waits for, have RESET_SECONDS from when it got there; None: no more."""
+        if op is not self.watched:
+            self.watched = op
+            if op is not None:
+                self.watched_until = monotonic() + <double>RESET_SECONDS
+                self.arm(self.watched_until)
+        return 0
+
     cdef int stop(self) except -1:
         if self.timer is not None:
             self.timer.cancel()
@@ -41,6 +54,12 @@ cdef class Deadlines:
         cdef double now = monotonic() + 0.0005
         cdef double next_deadline = 0
         self.timer = None
+        if self.watched is not None:
+            if self.watched_until <= now:
+                self.watched = None
+                self.session.on_reset_overdue(f"the server has not answered within {RESET_SECONDS:g} s")
+            else:
+                next_deadline = self.watched_until
         for call in self.session.live_calls():
             if call.deadline == 0:
                 continue

@@ -18,4 +18,5 @@ cdef class Reset:
     cdef bint goes_in_front_of(self, Operation op, Frontend frontend) except -1
     cdef int end_shared(self, Frontend frontend) except -1
     cdef int write_alone(self, Frontend frontend) except -1
+    cdef bint is_on_its_own(self, Frontend frontend) except -1
     cdef bint settle(self, Operation op) except -1

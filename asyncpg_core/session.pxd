@@ -66,6 +66,7 @@ cdef class Session(Endpoint):
     cdef int write(self, Call call) except -1
     cdef int write_unattended(self, Operation op) except -1
     cdef int write_evicted(self) except -1
+    cdef int watch_reset(self) except -1
     cdef int proceed(self) except -1
     cdef int take_in(self) except -1
     cdef int on_event(self, Operation op) except -1

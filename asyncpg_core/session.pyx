@@ -155,7 +155,7 @@ cdef class Session(Endpoint):
         if self.holds_writes or self.is_closed or self.frontend.farewell is not None:
             return 0
         if self.reset.awaited is not None:
-            return 0
+            return self.watch_reset()
         if self.frontend.gate is not None:
             self.proceed()
         self.pump_queue()
@@ -164,7 +164,9 @@ cdef class Session(Endpoint):
             self.pump_queue()
         if self.reset.op is not None and self.frontend.gate is None:
             self.reset.write_alone(self.frontend)
-        if self.describing and self.reset.awaited is None:
+        if self.reset.awaited is not None:
+            self.watch_reset()
+        elif self.describing:
             self.pump_describing()
         if self.statements.evicted and self.frontend.gate is None:
             self.write_evicted()
@@ -393,6 +395,8 @@ cdef class Session(Endpoint):
         if self.frontend.head is not None:
             if self.frontend.head.is_abandoned:
                 self.canceller.consider()
+            if self.reset.awaited is not None:
+                self.watch_reset()
         elif self.drained is not None:
             self.wake_drainer()
         return self.transport.flush()
@@ -597,6 +601,8 @@ cdef class Session(Endpoint):
         elif hasattr(op, "give_up"):
             op.give_up(self.frontend)
         self.canceller.consider()
+        if self.reset.awaited is not None:
+            self.watch_reset()
         return self.transport.flush()
 
     def wake_drainer(self):
@@ -620,13 +626,28 @@ cdef class Session(Endpoint):
         """Whether a reset is owed or not answered yet."""
         return self.reset.op is not None or self.reset.awaited is not None
 
+    cdef int watch_reset(self) except -1:
+        """A reset is written: see to it that it does not take for ever when nobody's wait ends it."""
+        return self.deadlines.watch(self.frontend.head if self.reset.is_on_its_own(self.frontend) else None)
+
     def on_reset_settled(self, Operation op not None):
         """A reset is answered: writes go on, or the connection ends and what waited is moved to another one."""
-        cdef Call call
+        self.deadlines.watch(None)
         if self.reset.settle(op):
-            self.reset.strays = [call for call in self.queue if call.phase == STARTED]
-            self.queue.clear()
+            self.gather_strays()
         self.schedule_tick()
+
+    def on_reset_overdue(self, str reason not None):
+        """The server does not answer the reset: the connection ends as if it had failed."""
+        self.reset.error = QueryTimeout(reason)
+        self.gather_strays()
+        self.end_after_reset()
+
+    def gather_strays(self):
+        """Take back what was to be written behind a reset that has failed."""
+        cdef Call call
+        self.reset.strays = [call for call in self.queue if call.phase == STARTED]
+        self.queue.clear()
 
     def end_after_reset(self):
         """The reset has failed and all that was written with it is settled: what it held up moves elsewhere."""

@@ -1,13 +1,15 @@
 """The reset between two borrowers: nothing of a session reaches the next one, at no flight of its own."""
 import asyncio
 import logging
+import time
 
 import pytest
 
 import asyncpg_core
-from asyncpg_core import exceptions
+from asyncpg_core import deadlines, exceptions
 from tests.support.fake_server import FakeServer, complete, error, ready
 from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -95,3 +97,114 @@ async def test_a_failed_reset_moves_the_borrowers_statements_unsent(caplog):
         bodies = b"".join(body for _, body in server.sessions[0].taken)
         assert b"mine" not in bodies and len(server.sessions) == 2
     assert [record.message for record in caplog.records] == ["the reset of a pooled connection failed: no reset today"]
+
+
+# A reset that is not answered
+
+@pytest.fixture
+async def swallowed(cluster):
+    """A line that can be made a black hole, and a pool of one connection over it."""
+    async with FaultProxy(cluster.socket_path) as proxy:
+        pool = await asyncpg_core.create_pool(proxy.dsn, min_size=1, max_size=1)
+        yield proxy, pool
+        proxy.is_black_hole = False
+        pool.terminate()
+        await asyncio.gather(*pool._tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(deadlines, "RESET_SECONDS", 0.2)
+
+
+async def test_a_reset_that_is_not_answered_ends_the_connection_in_five_seconds(swallowed, caplog):
+    caplog.set_level(logging.WARNING, "asyncpg_core.pool")
+    proxy, pool = swallowed
+    async with pool.acquire() as c:
+        pid = await c.fetchval("select pg_backend_pid()")
+        session = c._session
+        proxy.is_black_hole = True
+    started = time.monotonic()
+    while not session.is_closed:
+        assert time.monotonic() < started + 6
+        await asyncio.sleep(0.02)
+    assert time.monotonic() > started + 4.5
+    assert [record.message for record in caplog.records] == [
+        "the reset of a pooled connection failed: the server has not answered within 5 s"]
+    proxy.is_black_hole = False
+    assert await asyncio.wait_for(pool.fetchval("select pg_backend_pid()"), 5) != pid
+    assert pool._reset_errors == 1 and pool.get_size() == 1
+
+
+async def test_a_borrower_behind_a_reset_that_is_not_answered_goes_on_elsewhere(short):
+    async def script(session):
+        await session.start()
+        if server.sessions[0] is session:
+            await session.take_to("Q")
+            session.send(complete("SET"), ready())
+            await session.gone()
+        else:
+            await session.serve()
+
+    async with FakeServer(script) as server:
+        async with asyncpg_core.create_pool(server.dsn, min_size=1, max_size=1) as pool:
+            async with pool.acquire() as c:
+                await c.execute("set a to b")
+            async with pool.acquire() as c:
+                assert await asyncio.wait_for(c.execute("mine"), 5) == "SELECT 1"
+        assert b"mine" not in b"".join(body for _, body in server.sessions[0].taken)
+
+
+async def test_a_reset_in_front_of_a_statement_has_the_time_of_the_statement(swallowed, short):
+    proxy, pool = swallowed
+    query = "select $1::text from pg_sleep($2)"
+    async with pool.acquire() as c:
+        session = c._session
+        await c.fetchval(query, "once", 0.0)
+    await until(lambda: not session.is_resetting)
+    async with pool.acquire() as c:
+        await c.fetchval(query, "twice", 0.0)
+    async with pool.acquire() as c:     # the tick of the release has not come yet
+        assert await c.fetchval(query, "together", 0.7) == "together"
+    assert any(b"RESET ALL" in flight and b"together" in flight for flight in proxy.flights)
+    assert not session.is_closed
+
+
+async def test_a_reset_behind_a_statement_that_somebody_waits_for_waits_too(pool, short):
+    async with pool.acquire() as c:
+        session = c._session
+        query = "select 5 from pg_sleep($1)"
+        await c.fetchval(query, 0.0)
+        sleeping = asyncio.create_task(c.fetchval(query, 0.7))
+        await until(lambda: session.frontend.n_pending)
+    assert await sleeping == 5
+    await until(lambda: not session.is_resetting)
+    assert not session.is_closed
+
+
+@pytest.mark.parametrize("what", ["a prepare", "its own statement", "a rollback", "nothing"])
+async def test_what_the_driver_alone_waits_for_does_not_keep_a_reset_for_ever(swallowed, short, what):
+    proxy, pool = swallowed
+    async with pool.acquire() as c:
+        session = c._session
+        await c.fetchval("select 1")
+        if what == "a rollback":
+            with pytest.raises(asyncio.TimeoutError):
+                async with c.transaction():
+                    await c.fetchval("select 1")
+                    proxy.is_black_hole = True
+                    raise asyncio.TimeoutError
+        proxy.is_black_hole = True
+        if what == "a prepare":
+            with pytest.raises(asyncio.TimeoutError):
+                await c.fetchval("select 'unheard of'", timeout=0.05)
+            assert session.frontend.n_pending == 1
+    if what == "its own statement":
+        async with pool.acquire() as other:
+            with pytest.raises(asyncio.TimeoutError):
+                await other.fetchval("select 1", timeout=0.05)
+    started = time.monotonic()
+    await until(lambda: session.is_closed)
+    assert time.monotonic() < started + 2
+    proxy.is_black_hole = False
+    assert await asyncio.wait_for(pool.fetchval("select 1"), 5) == 1
