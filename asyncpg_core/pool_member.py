@@ -47,10 +47,14 @@ class PoolMember:
 
     def is_dead(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether the server has hung up; asked without waiting, and only after some time unseen."""
-        if self.session.is_closed or self.session.frontend.farewell is not None:
+        session = self.session
+        if session.is_closed or session.frontend.farewell is not None:
             return True
-        dead: bool = loop.time() - self.idle_since > UNSEEN_SECONDS and self.session.transport.peek()
-        return dead
+        if loop.time() - self.idle_since <= UNSEEN_SECONDS:
+            return False
+        # A byte may be the answer to the reset; when nothing is owed it is a farewell, or something unasked for.
+        byte = session.transport.peek()
+        return byte == b"" or (byte is not None and session.frontend.n_pending == 0)
 
     def lend(self, face: Any) -> None:
         """Remember who has the member."""

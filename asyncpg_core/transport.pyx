@@ -245,15 +245,16 @@ cdef class Transport:
                 self.stream.resume_reading()
 
     def peek(self):
-        """Whether an idle direct socket is readable or at its end: dead, or something unasked for is waiting."""
+        """Return the next byte that is to be read, b"" if none will ever come, None if there is none yet or nobody can
+        tell: only direct mode can look."""
         if self.sock is None or self.is_closed:
-            return self.is_closed
+            return b"" if self.is_closed else None
         try:
-            return len(self.sock.recv(1, 2)) >= 0       # MSG_PEEK is 2 wherever direct mode exists
+            return self.sock.recv(1, 2)         # MSG_PEEK is 2 wherever direct mode exists
         except (BlockingIOError, InterruptedError):
-            return False
+            return None
         except OSError:
-            return True
+            return b""
 
     def abort(self, error=None):
         """Close at once; the session hears of it before this returns."""

@@ -447,6 +447,17 @@ async def test_a_loop_that_was_busy_notices_dead_members_at_acquire(make, cluste
     await assert_usable(pool, 3)
 
 
+async def test_a_loop_that_was_busy_keeps_a_member_whose_reset_is_answered(make):
+    pool = await make()
+    async with pool.acquire() as c:
+        pid = await c.fetchval("select pg_backend_pid()")
+    for _ in range(3):
+        await asyncio.sleep(0)      # the reset is written
+    time.sleep(0.2)     # its answer has come, and nobody has read it  # noqa: ASYNC251
+    async with pool.acquire() as c:
+        assert await c.fetchval("select pg_backend_pid()") == pid
+
+
 # Opening and closing
 
 async def test_no_server_is_an_error_at_once():
