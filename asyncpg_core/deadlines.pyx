@@ -33,7 +33,7 @@ cdef class Deadlines:
         return 0
 
     cdef int watch(self, Operation op) except -1:
-        """Let the head of the queue, which nobody waits for, have RESET_SECONDS from when it got there; None: no more."""
+        """Let the head of the queue, which nobody waits for, have RESET_SECONDS from now; None: watch no more."""
         if op is not self.watched:
             self.watched = op
             if op is not None:

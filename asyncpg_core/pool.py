@@ -463,7 +463,13 @@ class Pool(Generic[RecordT]):
         if not self._resets_awaited:
             self._release_face(connection)
             return
-        await asyncio.shield(self._start(self._release_awaited(connection, timeout)))
+        # Before anything else runs: what the borrower had not written must not be written after his release, and what
+        # his transaction still owes is dropped by the reset of the member's own connection.
+        member = connection._lease
+        member.session.drop_unsent()
+        member.connection._top_transaction = connection._top_transaction
+        release_face(connection)
+        await asyncio.shield(self._start(self._reset_awaited(member, timeout)))
 
     def _release_face(self, connection: Any) -> None:
         """Take a connection back at once; its reset leaves with this tick's write."""
@@ -486,13 +492,6 @@ class Pool(Generic[RecordT]):
             return
         session.give_up_lease(member.connection._reset_statements())
         self._give_back(member)
-
-    async def _release_awaited(self, connection: Any, timeout: float | None) -> None:
-        member = connection._lease
-        # What the borrower's transaction still owes is dropped by the reset of the member's own connection.
-        member.connection._top_transaction = connection._top_transaction
-        release_face(connection)
-        await self._reset_awaited(member, timeout)
 
     async def _reset_unawaited(self, member: PoolMember) -> None:
         """Reset after a one-shot call, whose caller has gone: an error goes to the log."""

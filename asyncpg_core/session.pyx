@@ -684,17 +684,24 @@ cdef class Session(Endpoint):
         return (self.frontend.status == c'I' and self.frontend.n_pending == 0 and not self.has_begun
                 and self.frontend.n_status_changes == n_changes and not self.holds_writes)
 
+    def drop_unsent(self):
+        """The borrower has gone: what he had not written fails."""
+        cdef Call call
+        queue = self.queue
+        self.queue = deque([call for call in queue if call.is_internal])
+        for call in queue:
+            if not call.is_internal:
+                call.fail(InterfaceError("the connection was released back to the pool before the statement was sent"))
+
     def give_up_lease(self, tuple reset not None):
         """The borrower has gone: what he had not written fails, the session is reset unless nothing was executed."""
         cdef Call call
-        for call in list(self.queue):
-            if call.is_internal:
+        if self.queue:
+            self.drop_unsent()
+            for call in self.queue:
                 # A ROLLBACK: the reset rolls back; to its transaction it is all the same.
                 call.finish("ROLLBACK")
-            else:
-                call.fail(InterfaceError(
-                    "the connection was released back to the pool before the statement was sent"))
-        self.queue.clear()
+            self.queue.clear()
         self.preludes.clear()
         self.has_begun = False
         self.transaction_failure = None

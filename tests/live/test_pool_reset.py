@@ -37,6 +37,57 @@ async def test_what_a_borrower_changes_does_not_reach_the_next_one(pool, change,
         assert await c.fetchval(question) == answer
 
 
+class Own(asyncpg_core.Connection):
+    """Has a reset of its own, which release awaits."""
+
+    async def reset(self, *, timeout=None):
+        await super().reset(timeout=timeout)
+
+
+async def hook(connection):
+    await connection.execute("select 'hook'")
+
+
+@pytest.mark.parametrize("settings", [{}, {"reset": hook}, {"connection_class": Own}], ids=["plain", "hook", "class"])
+async def test_what_a_borrower_had_not_sent_at_his_release_is_never_sent(dsn, connection, settings):
+    await connection.execute("drop table if exists unsent; create table unsent (n int)")
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1, **settings) as pool:
+        for n, busy in enumerate([False, True]):
+            async with pool.acquire() as c:
+                session = c._session
+                await c.fetchval("select 1 from pg_sleep($1)", 0.0)
+                if busy:
+                    running = asyncio.create_task(c.fetchval("select 1 from pg_sleep($1)", 0.1))
+                    await until(lambda c=c: c._session.frontend.n_pending)
+                # With nothing in flight the first one is written at once, the other one waits for its description.
+                late = [c.execute(f"insert into unsent values ({n})"),
+                        c.fetch("insert into unsent values ($1) returning n", n)]
+                for call in late:
+                    call.add_done_callback(str)     # starts it
+            outcomes = await asyncio.gather(*late, return_exceptions=True)
+            if busy:
+                assert "before the statement was sent" in str(outcomes[0]) and await running == 1
+            else:
+                assert outcomes[0] == "INSERT 0 1"
+            with pytest.raises(exceptions.InterfaceError, match="before the statement was sent"):
+                raise outcomes[1]
+            assert await pool.fetchval("select array_agg(n) from unsent") == [0]
+            assert not session.is_closed
+    await connection.execute("drop table unsent")
+
+
+async def test_two_releases_in_one_tick_reset_once(dsn):
+    resets = []
+
+    async def reset(connection):
+        resets.append(await connection.fetchval("select 1"))
+
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1, reset=reset) as pool:
+        c = await pool.acquire()
+        await asyncio.gather(pool.release(c), pool.release(c))
+        assert resets == [1] and pool.get_idle_size() == 1
+
+
 async def test_the_default_is_back_although_the_first_statement_fails(pool):
     async with pool.acquire() as c:
         await c.execute("set search_path to pg_catalog")
