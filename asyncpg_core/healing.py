@@ -45,8 +45,10 @@ def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:
         return True
     if sqlstate == "XX000" and (error.message or "").startswith("cache lookup failed for type"):
         return True
-    # Parse with remembered parameter types, after the columns have changed theirs.
-    return not is_named and sqlstate.startswith("42")
+    # Parse with remembered parameter types, after the columns have changed theirs, or Bind with formats for columns
+    # that are more or fewer now.
+    return not is_named and (sqlstate.startswith("42") or (
+        sqlstate == "08P01" and (error.message or "").startswith("bind message has")))
 
 
 def can_retry_after_cancel(error: BaseException, sql: str) -> bool:

@@ -463,10 +463,10 @@ cdef class Session(Endpoint):
             return rows[0][call.column] if rows else None
         if call.kind == EXECUTE_SCRIPT:
             return (<SimpleQuery>op).tag or ""
-        if call.kind == EXECUTE_MANY:
-            return (<ExecuteMany>op).tags
-        if call.kind == FETCH_MANY:
-            return (<ExecuteMany>op).sink.take()
+        if type(op) is ExecuteMany:
+            if (<ExecuteMany>op).with_parse and call.extra is not None:
+                (<CachedStatement>call.extra).set_statement((<ExecuteMany>op).reader)
+            return (<ExecuteMany>op).tags if call.kind == EXECUTE_MANY else (<ExecuteMany>op).sink.take()
         if call.extra is not None:
             return call.extra(op)
         return op
@@ -548,9 +548,11 @@ cdef class Session(Endpoint):
             return False
         if call.kind > FETCH_MANY or call.kind == EXECUTE_SCRIPT:
             return False
+        if type(op) is ExecuteMany and op.was_bound:
+            return False    # An iterator gives its elements once, and not all of them are kept.
         if self.holds_writes and can_retry_after_cancel(op.error, call.sql):
             return True
-        return not op.was_bound and call.kind != EXECUTE_MANY and call.kind != FETCH_MANY and heals(
+        return not op.was_bound and heals(
             op.error, is_named=bool(call.extra is None or (<CachedStatement>call.extra).name),
             is_explicit=call.statement is not None)
 
@@ -558,6 +560,8 @@ cdef class Session(Endpoint):
         """Execute once more, before those that are not written yet: described anew unless it was only cancelled."""
         call.is_retried = True
         call.op = None
+        if type(op) is ExecuteMany:
+            call.arguments = (<ExecuteMany>op).elements_again()
         if call.statement is None and call.extra is not None and op.error.sqlstate != "57014":
             self.forget_statements_after(op.error, call.extra)
         self.make_operation(call)

@@ -15,7 +15,7 @@ mentions_copy: Callable[[str], re.Match[str] | None]
 class Statement:
     def __new__(
         cls, sql: str, name: str, parameter_oids: tuple[int, ...], columns: tuple[Column, ...] | None,
-        registry: CodecRegistry,
+        registry: CodecRegistry, *, is_bound: bool = False,
     ) -> Self: ...
     @property
     def sql(self) -> str: ...

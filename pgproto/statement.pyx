@@ -31,10 +31,11 @@ mentions_copy = re.compile("copy", re.IGNORECASE).search
 @cython.final
 cdef class Statement:
     def __cinit__(self, str sql not None, str name not None, tuple parameter_oids not None, tuple columns,
-                  CodecRegistry registry not None):
+                  CodecRegistry registry not None, *, bint is_bound=False):
         """Bind a description to codecs; `columns` is None for a statement without rows.
 
-        A type without a codec is exchanged as text. A column whose `format` is set keeps it."""
+        A type without a codec is exchanged as text. A column's `format` says something if the description `is_bound`, a
+        portal's; that of a statement is 0 for every column."""
         cdef Py_ssize_t i
         cdef Codec codec
         cdef int format
@@ -58,7 +59,7 @@ cdef class Statement:
         formats = []
         for i in range(self.n_columns):
             codec = self.column_codecs[i]
-            format = codec.preferred if columns[i].format == 0 else columns[i].format
+            format = columns[i].format if is_bound or columns[i].format != 0 else codec.preferred
             formats.append(format)
             self.readers[i].read = <read_t>codec.decode[format]
             self.readers[i].codec = <PyObject *>codec
@@ -246,7 +247,7 @@ cdef class Statement:
         columns = read_row_description(body[0])
         other = self
         if not (self.matches(columns) and self.formats_are(columns)):
-            other = Statement(self.sql, self.name, self.parameter_oids, columns, self.registry)
+            other = Statement(self.sql, self.name, self.parameter_oids, columns, self.registry, is_bound=True)
         other.described = body.at[:body.n]
         return other
 

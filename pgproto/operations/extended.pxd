@@ -41,9 +41,11 @@ cdef Execute new_execute(Statement statement, object arguments, RowSink sink, in
 @cython.final
 cdef class ExecuteMany(Operation):
     cdef readonly Statement statement
+    cdef readonly Statement reader          # the statement as the server has described it in the flight
     cdef readonly RowSink sink
     cdef readonly bint with_parse
     cdef object elements                    # iterator, or None when it is exhausted
+    cdef list kept                          # elements put before the first BindComplete; None after it
     cdef readonly Py_ssize_t n_written_elements
     cdef readonly Py_ssize_t n_done
     cdef readonly bint rolls_back           # a client-side error after the first chunk needs ROLLBACK in front of Sync

@@ -7,6 +7,8 @@ be read as part of it; its Sync is written when the command is answered.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
 """
+from itertools import chain
+
 cimport cython
 from libc.string cimport memcmp, memcpy
 
@@ -178,8 +180,9 @@ cdef class ExecuteMany(Operation):
 
     def __cinit__(self, Statement statement not None, elements, RowSink sink=None, *, bint with_parse=False,
                   Py_ssize_t chunk=65536, bint keep_tags=False):
-        self.statement = statement
+        self.statement = self.reader = statement
         self.elements = iter(elements)
+        self.kept = []
         self.sink = sink if sink is not None else RowSink()
         self.with_parse = with_parse
         self.chunk = chunk
@@ -207,9 +210,14 @@ cdef class ExecuteMany(Operation):
             self.check_element(element)
             self.statement.put_bind(out, b"", element, self.n_written_elements)
             self.owe(BIND)
+            if self.with_parse and self.n_written_elements == 0:
+                put_describe_portal(out, b"")
+                self.owe(DESCRIBE_ROWS)
             put_execute(out, b"", 0)
             self.owe(EXECUTE)
             self.n_written_elements += 1
+            if self.kept is not None:
+                self.kept.append(element)
         return 0
 
     def check_element(self, element):
@@ -258,9 +266,12 @@ cdef class ExecuteMany(Operation):
             return 0
         if kind == c'D':
             if self.error is None:
-                self.sink.on_row(self.statement, body)
+                self.sink.on_row(self.reader, body)
         elif kind == c'2':
             self.was_bound = True
+            self.kept = None
+        elif kind == c'T':
+            self.reader = self.statement.redescribe(body)
         elif kind == c'C' or kind == c'I' or kind == c's':
             self.n_done += 1
             if self.tags is not None and kind == c'C':
@@ -282,10 +293,14 @@ cdef class ExecuteMany(Operation):
             vars(error)["batch_index"] = self.n_done
 
     cdef object explain_row(self, object error):
-        return self.statement.explain_column(error)
+        return self.reader.explain_column(error)
 
     def take_rows(self):
         return self.sink.take()
+
+    def elements_again(self):
+        """Return an iterator of all elements, those that were put included; None once the server has bound one."""
+        return None if self.kept is None else chain(self.kept, self.elements or ())
 
 
 @cython.final

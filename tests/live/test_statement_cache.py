@@ -220,6 +220,70 @@ async def test_neighbours_of_a_healed_call_keep_their_results(schema):
     assert outcomes == [1, [(1, 2)], 2, [(1, 2)], 3]
 
 
+@pytest.mark.parametrize("mode", ["always", "never"])
+@pytest.mark.parametrize("change", ["deallocate all", "discard all",
+                                    "alter table t alter a type text", "alter table t drop spare"])
+@pytest.mark.parametrize("n", [2, 5000])
+async def test_many_elements_heal_and_each_is_executed_once(connect, schema, mode, change, n):
+    connection = await connect(prepare=mode, server_settings={"search_path": "cache_test"})
+    # A point comes as text, so that the formats of the columns differ.
+    await connection.execute("create table t (a int, spare point, b int)")
+    insert = "insert into t (a, b) values ($1::int, $2)"
+    returning = "insert into t (a, b) values ($1::int, $2) returning *"
+    await connection.executemany(insert, [(0, 0)])
+    assert [row["b"] for row in await connection.fetchmany(returning, [(0, 0)])] == [0]
+    await connection.execute(change)
+    assert await connection.executemany(insert, [(i, 1) for i in range(n)]) is None
+    await connection.execute(change if "t alter" not in change and "drop" not in change else "select 1")
+    # The elements of a generator are there once.
+    rows = await connection.fetchmany(returning, ((i, 2) for i in range(n)))
+    kind = str if "text" in change else int
+    assert [row["a"] for row in rows] == [kind(i) for i in range(n)]
+    assert "spare" not in rows[0] if "drop" in change else rows[0]["spare"] is None
+    assert await connection.fetch("select b, count(*), count(distinct a) from t group by b order by b") == [
+        (0, 2, 1), (1, n, n), (2, n, n)]
+    assert await connection.fetchmany(returning, [(0, 0)]) is not None
+    assert connection._session.frontend.transaction_status == "I"
+
+
+async def test_a_change_among_many_elements_is_one_error_and_leaves_nothing(schema):
+    """What the server has bound is not sent again, although it is rolled back: its elements are gone."""
+    connection, _ = schema
+    await connection.execute("create table t (a int)")
+    await connection.execute(
+        "create function spoil() returns trigger language plpgsql as $$ begin if new.a = 3 then "
+        "raise exception using errcode = '26000'; end if; return new; end $$")
+    await connection.execute("create trigger spoil before insert on t for each row execute function spoil()")
+    with pytest.raises(exceptions.InvalidSQLStatementNameError):
+        await connection.executemany("insert into t values ($1)", ((i,) for i in range(5)))
+    assert await connection.fetchval("select count(*) from t") == 0
+    await connection.executemany("insert into t values ($1)", [(1,)])
+    assert await connection.fetchval("select count(*) from t") == 1
+
+
+async def test_many_elements_do_not_heal_inside_a_transaction(schema):
+    connection, _ = schema
+    await connection.execute("create table t (a int)")
+    await connection.executemany("insert into t values ($1)", [(1,)])
+    await connection.execute("deallocate all")
+    with pytest.raises(exceptions.InvalidSQLStatementNameError):
+        async with connection.transaction():
+            await connection.execute("insert into t values (2)")
+            await connection.executemany("insert into t values ($1)", [(3,)])
+    await connection.executemany("insert into t values ($1)", [(4,)])
+    assert await connection.fetchval("select array_agg(a order by a) from t") == [1, 4]
+
+
+async def test_a_column_that_comes_as_text_for_once_is_read_as_text(connect, schema):
+    _, other = schema
+    connection = await connect(prepare="never", server_settings={"search_path": "cache_test"})
+    await other.execute("create table t (a point); insert into t values (null)")
+    assert await connection.fetch("select a from t") == [(None,)]
+    await other.execute("alter table t drop a; alter table t add a int default 1234")
+    for _ in range(2):
+        assert await connection.fetch("select a from t") == [(1234,)]
+
+
 async def test_an_explicit_statement_is_not_healed(schema):
     connection, other = schema
     await connection.execute("create table t (a int); insert into t values (1)")

@@ -94,7 +94,8 @@ GOLDEN = [
     ),
     (
         lambda: ExecuteMany(statement(**UNNAMED), [(7,), [7]], with_parse=True),
-        b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + (BIND_UNNAMED_1 + EXECUTE_ALL) * 2 + SYNC,
+        b"P\0\0\0\x15\0select $1\0\0\1\0\0\0\x17" + BIND_UNNAMED_1 + b"D\0\0\0\6P\0" + EXECUTE_ALL
+        + BIND_UNNAMED_1 + EXECUTE_ALL + SYNC,
     ),
     (lambda: FetchPortal(statement(), "p", Records(), row_limit=5), b"E\0\0\0\np\0\0\0\0\5" + SYNC),
     (

@@ -425,6 +425,38 @@ def test_columns_that_come_in_another_format_are_read_in_it():
     assert [dict(r) for r in op.take_rows()] == [{"a": "x"}]
     assert s.matches(op.statement.columns)
     assert not s.matches(()) and not s.matches(unnamed().columns)
+    # Text was asked for when its type was another one; four digits are an int4 in binary too.
+    op = described(unnamed([("a", 999_999)]), row_description(("a", INT4, 0)) + data_row(b"1234") + complete())
+    assert [dict(r) for r in op.take_rows()] == [{"a": 1234}]
+
+
+def test_many_elements_are_read_as_the_flight_describes_them_and_written_as_before():
+    frontend = ready_frontend()
+    op = ExecuteMany(unnamed(), iter([()] * 3), Records(), with_parse=True, chunk=1)
+    frontend.submit(op)
+    first = frontend.take_output()
+    assert frontend.receive(PARSED + BOUND + row_description(("b", TEXT, 1)) + data_row(b"x") + complete()) == []
+    while op.is_open:
+        frontend.put_more(op)
+    bind = first[first.index(b"B\0\0"):first.index(b"D\0\0\0\6P")]
+    assert frontend.take_output().count(bind) == 2
+    frontend.receive((BOUND + data_row(b"y") + complete()) * 2 + ready())
+    assert [dict(r) for r in op.take_rows()] == [{"b": "x"}, {"b": "y"}, {"b": "y"}]
+    assert op.statement.columns[0].name == "a" and op.reader.columns[0].name == "b"
+
+
+def test_many_elements_can_be_had_again_until_one_is_bound():
+    frontend = ready_frontend()
+    op = ExecuteMany(statement(parameters=[INT4]), iter([(i,) for i in range(4)]), chunk=1)
+    frontend.submit(op)
+    frontend.put_more(op)
+    assert [*op.elements_again()] == [(0,), (1,), (2,), (3,)]
+    op = ExecuteMany(statement(parameters=[INT4]), [(0,), (1,)])
+    frontend = ready_frontend()
+    frontend.submit(op)
+    assert [*op.elements_again()] == [(0,), (1,)]
+    frontend.receive(BOUND)
+    assert op.elements_again() is None
 
 
 def test_a_statement_that_has_lost_its_rows_is_answered_without_them():
