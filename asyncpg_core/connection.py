@@ -241,10 +241,12 @@ class Connection(Generic[RecordT]):
             statements.append("UNLISTEN *")
         if able.sql_reset:
             statements.append("RESET ALL")
+        if able.sql_close_all:
+            statements.append("DISCARD TEMP")
         return tuple(statements)
 
     async def reset(self, *, timeout: float | None = None) -> None:
-        """Bring the session back to how it began: no transaction, no locks, no settings, its own role."""
+        """Bring the session back to how it began: no transaction, locks, settings or temporary tables, its own role."""
         self._check_open()
         session = self._session
         if self.is_in_transaction():

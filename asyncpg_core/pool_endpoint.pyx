@@ -4,6 +4,7 @@ A call of the pool that finds an idle session at its first await becomes that se
 pool's queue like anybody else. When it is done the pool takes the session back.
 """
 import asyncio
+import sys
 
 cimport cython
 from cpython.time cimport monotonic
@@ -138,8 +139,24 @@ cdef class ReleasedEndpoint(Endpoint):
         self.call_soon = asyncio.get_running_loop().call_soon
         raise self.refusal((<Call>awaited).name)
 
-    def refusal(self, name):
-        return InterfaceError(f"cannot call Connection.{name}(): connection has been released back to the pool")
+    def refusal(self, name, owner="Connection"):
+        return InterfaceError(f"cannot call {owner}.{name}(): connection has been released back to the pool")
 
     def __getattr__(self, name):
-        raise self.refusal(name)
+        raise self.refusal(*called_method(name))
+
+
+def called_method(str attribute not None):
+    """Return the name and the owner of the method that somebody has called whose code now asks for an attribute of
+    the session: the outermost frame of the same object."""
+    frame = sys._getframe(0)    # of the nearest Python function: compiled ones have none
+    owner = frame.f_locals.get("self")
+    if owner is None:
+        return attribute, "Connection"
+    while True:
+        name = frame.f_code.co_name
+        frame = frame.f_back
+        if frame is None or frame.f_locals.get("self") is not owner:
+            break
+    is_connection = any([cls.__name__ == "Connection" for cls in type(owner).__mro__])
+    return name, "Connection" if is_connection else type(owner).__name__

@@ -87,6 +87,7 @@ def release_face(face: Any) -> None:
     face._session = RELEASED
     face._calls = RELEASED_CALLS
     face._top_transaction = None
+    face._server_version = None
 
 
 def is_managed(transaction: Any) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 import asyncpg_core
 from asyncpg_core import exceptions
+from asyncpg_core.pool import ONE_SHOTS
 from tests.support.cluster import PASSWORD, SCRAM_USER
 
 
@@ -88,6 +89,37 @@ async def test_release_of_a_foreign_connection_is_refused(make, connection):
                 await pool.release(foreign)
 
 
+METHODS = ("prepare", "reset", "close", "reload_schema_state", "terminate", "is_closed", "is_in_transaction",
+           "get_server_pid", "get_server_version", "get_settings", "transaction", "cursor", "get_reset_query",
+           *ONE_SHOTS)
+
+
+async def call_method(connection, name):
+    """Call a method with arguments that fit, and await what it returns if that can be awaited."""
+    arguments = {"executemany": ("select $1", [(1,)]), "fetchmany": ("select $1", [(1,)])}
+    with_text = {"prepare", "cursor", *ONE_SHOTS}
+    outcome = getattr(connection, name)(*arguments.get(name, ("select 1",) if name in with_text else ()))
+    if hasattr(outcome, "__await__"):
+        await outcome
+
+
+async def test_a_released_face_says_what_asyncpgs_says(make, dsn):
+    theirs = pytest.importorskip("asyncpg", reason="missing feature: asyncpg oracle")
+    pool = await make()
+    ours_released = await pool.acquire()
+    ours_released.get_server_version()
+    await pool.release(ours_released)
+    async with theirs.create_pool(dsn, min_size=1, max_size=1) as other:
+        async with other.acquire() as theirs_released:
+            pass
+        for name in METHODS:
+            with pytest.raises(theirs.InterfaceError) as expected:
+                await call_method(theirs_released, name)
+            with pytest.raises(exceptions.InterfaceError) as caught:
+                await call_method(ours_released, name)
+            assert str(caught.value) == str(expected.value)
+
+
 async def test_a_released_face_refuses_every_method(make):
     pool = await make()
     c = await pool.acquire()
@@ -101,13 +133,9 @@ async def test_a_released_face_refuses_every_method(make):
                             "fetchmany": ("select $1", [(1,)])}.items():
         with pytest.raises(exceptions.InterfaceError, match=released % name):
             await getattr(c, name)(*arguments)
-    for call in (lambda: c.prepare("select 1"), c.reset, c.close, c.reload_schema_state):
-        with pytest.raises(exceptions.InterfaceError, match="released back to the pool"):
-            await call()
-    for call in (c.terminate, c.is_closed, c.is_in_transaction, c.get_server_pid, c.get_settings, c.transaction,
-                 lambda: c.cursor("select 1"), c.get_reset_query):
-        with pytest.raises(exceptions.InterfaceError, match="released back to the pool"):
-            call()
+    for name in METHODS:
+        with pytest.raises(exceptions.InterfaceError, match=released % name):
+            await call_method(c, name)
     with pytest.raises(exceptions.InterfaceError, match="released back to the pool"):
         async with c.pipeline():
             pass

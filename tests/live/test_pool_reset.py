@@ -18,23 +18,77 @@ async def pool(dsn):
         yield pool
 
 
-@pytest.mark.parametrize(("change", "question", "answer"), [
-    ("set search_path to pg_catalog", "select current_setting('search_path')", '"$user", public'),
-    ("set role pg_monitor", "select current_user::text", "postgres"),
-    ("set session authorization pg_monitor", "select session_user::text", "postgres"),
-    ("listen something", "select count(*) from pg_listening_channels()", 0),
-    ("select pg_advisory_lock(77)", "select count(*) from pg_locks where locktype = 'advisory'", 0),
-    ("begin; create temp table never (n int)", "select to_regclass('never')::text", None),
-    ("declare c cursor with hold for select 1", "select count(*) from pg_cursors where name = 'c'", 0),
-])
+PATH = ("select current_setting('search_path')", '"$user", public')
+TEMP = ("select to_regclass('never')::text", None)
+LOCKS = ("select count(*) from pg_locks where locktype = 'advisory'", 0)
+CHANNELS = ("select count(*) from pg_listening_channels()", 0)
+# Each is one statement, so that it can be sent by any method.
+CHANGES = {
+    "set search_path to pg_catalog": PATH,
+    "select set_config('search_path', 'pg_catalog', false)": PATH,
+    "do $$ begin perform set_config('search_path', 'pg_catalog', false); end $$": PATH,
+    "do $$ begin execute 'set search_path to pg_catalog'; end $$": PATH,
+    "call public.keep_path()": PATH,
+    "select public.keep_path_too()": PATH,
+    "set role pg_monitor": ("select current_user::text", "postgres"),
+    "set session authorization pg_monitor": ("select session_user::text", "postgres"),
+    "set default_transaction_read_only to on": ("select current_setting('default_transaction_read_only')", "off"),
+    "listen something": CHANNELS,
+    "do $$ begin execute 'listen something'; end $$": CHANNELS,
+    "select pg_advisory_lock(77)": LOCKS,
+    "select pg_try_advisory_lock_shared(77)": LOCKS,
+    "do $$ begin perform pg_advisory_lock(77); end $$": LOCKS,
+    "create temp table never (n int)": TEMP,
+    "create temporary view never as select 1 as n": TEMP,
+    "select 1 as n into temp never": TEMP,
+    "create table pg_temp.never (n int)": TEMP,
+    "declare never cursor with hold for select 1": ("select count(*) from pg_cursors where name = 'never'", 0),
+}
+KEEPERS = """
+    create or replace procedure keep_path() language plpgsql as $$
+        begin perform set_config('search_path', 'pg_catalog', false); end $$;
+    create or replace function keep_path_too() returns int language plpgsql as $$
+        begin perform set_config('search_path', 'pg_catalog', false); return 1; end $$"""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_what_a_borrower_changes_does_not_reach_the_next_one(dsn, connection, change):
+    question, answer = CHANGES[change]
+    await connection.execute(KEEPERS)
+    async with asyncpg_core.create_pool(
+            dsn, min_size=1, max_size=1, session_functions=["keep_path_too"]) as pool:
+        pid = await pool.fetchval("select pg_backend_pid()")
+        async with pool.acquire() as c:
+            await c.execute(change)
+        assert await pool.fetchval(question) == answer
+        async with pool.acquire() as c:
+            await c.fetch(change)
+        async with pool.acquire() as c:
+            assert await c.fetchval(question) == answer
+        for one_shot in (pool.execute, pool.fetch, pool.fetchval, pool.fetchrow):
+            await one_shot(change)
+            assert await pool.fetchval(question) == answer, one_shot
+        await pool.executemany(change, [()])
+        async with pool.acquire() as c:
+            assert await c.fetchval(question) == answer
+        assert await pool.fetchval("select pg_backend_pid()") == pid and pool._reset_errors == 0
+
+
 @pytest.mark.expects_loop_errors
-async def test_what_a_borrower_changes_does_not_reach_the_next_one(pool, change, question, answer):
-    async with pool.acquire() as c:
-        await c.execute(change)
-    assert await pool.fetchval(question) == answer
-    await pool.execute(change)
-    async with pool.acquire() as c:
-        assert await c.fetchval(question) == answer
+async def test_a_transaction_that_was_left_open_does_not_reach_the_next_one(pool):
+    for change in ("begin; create temp table never (n int)", "begin; set local role pg_monitor; select 1 / 0"):
+        for use in (pool.execute, None):
+            try:
+                if use is not None:
+                    await use(change)
+                else:
+                    async with pool.acquire() as c:
+                        await c.execute(change)
+            except exceptions.DivisionByZeroError:
+                pass
+            assert await pool.fetchval(TEMP[0]) is None
+            assert await pool.fetchval("select current_user::text") == "postgres"
+            assert await pool.fetchval("select txid_current_if_assigned()") is None
 
 
 class Own(asyncpg_core.Connection):
@@ -258,4 +312,128 @@ async def test_what_the_driver_alone_waits_for_does_not_keep_a_reset_for_ever(sw
     await until(lambda: session.is_closed)
     assert time.monotonic() < started + 2
     proxy.is_black_hole = False
+    assert await asyncio.wait_for(pool.fetchval("select 1"), 5) == 1
+
+
+# Resets of a subclass
+
+class Marked(asyncpg_core.Connection):
+    """Its reset leaves a mark of its own."""
+
+    def get_reset_query(self):
+        return super().get_reset_query() + "\nset application_name to 'marked';"
+
+
+class Counted(asyncpg_core.Connection):
+    """Counts its resets, and fails when it is told to."""
+
+    n_resets = 0
+    is_broken = False
+
+    async def reset(self, *, timeout=None):
+        type(self).n_resets += 1
+        if type(self).is_broken:
+            raise LookupError("no reset today")
+        await super().reset(timeout=timeout)
+
+
+async def test_an_overridden_reset_query_is_what_is_executed(dsn):
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1, connection_class=Marked) as pool:
+        async with pool.acquire() as c:
+            await c.execute("set search_path to pg_catalog")
+            pid = c.get_server_pid()
+        async with pool.acquire() as c:
+            assert await c.fetchval("show application_name") == "marked"
+            assert await c.fetchval("show search_path") == '"$user", public'
+            assert c.get_server_pid() == pid
+        await pool.execute("set application_name to 'mine'")
+        assert await pool.fetchval("show application_name") == "marked"
+
+
+async def test_an_overridden_reset_is_awaited_by_release_and_its_error_is_told(dsn, monkeypatch):
+    monkeypatch.setattr(Counted, "n_resets", 0)
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1, connection_class=Counted) as pool:
+        async with pool.acquire() as c:
+            await c.execute("set search_path to pg_catalog")
+            pid = c.get_server_pid()
+        assert Counted.n_resets == 1
+        assert await pool.fetchval("show search_path") == '"$user", public'
+        monkeypatch.setattr(Counted, "is_broken", True)
+        with pytest.raises(LookupError, match="no reset today"):
+            async with pool.acquire() as c:
+                assert c.get_server_pid() == pid
+        monkeypatch.setattr(Counted, "is_broken", False)
+        assert await pool.fetchval("select pg_backend_pid()") != pid
+
+
+# What waits behind a reset that fails
+
+@pytest.fixture
+async def failing():
+    """A pool whose first connection fails its reset, and the server's sessions."""
+    async def script(session):
+        await session.start()
+        if server.sessions[0] is not session:
+            await session.serve()
+            return
+        while True:
+            kind, body = await session.take()
+            if b"RESET" in body:
+                await session.take_to("S")
+                session.send(error("XX000", "no reset today"), ready())
+                await session.gone()
+                return
+            if kind == "Q":
+                session.send(complete("SET"), ready())
+
+    async with FakeServer(script) as server:
+        async with asyncpg_core.create_pool(server.dsn, min_size=1, max_size=1) as pool:
+            async with pool.acquire() as c:
+                await c.execute("set a to b")
+            yield pool, server.sessions
+
+
+def texts_of(session):
+    """What a session was asked to parse or to run, in order."""
+    return [body.split(b"\0")["QP".index(kind)].decode() for kind, body in session.taken if kind in "QP"]
+
+
+async def test_a_transaction_behind_a_reset_that_fails_begins_elsewhere(failing):
+    pool, sessions = failing
+    async with pool.acquire() as c:
+        async with c.transaction(isolation="serializable"):
+            assert await asyncio.wait_for(c.fetchval("insert mine"), 5) == 1
+            assert c.is_in_transaction()
+        assert not c.is_in_transaction() and not c.is_closed()
+    assert texts_of(sessions[1])[:3] == ["BEGIN ISOLATION LEVEL SERIALIZABLE", "insert mine", "COMMIT"]
+    assert not {"insert mine", "BEGIN ISOLATION LEVEL SERIALIZABLE"} & {*texts_of(sessions[0])}
+
+
+async def test_calls_gathered_behind_a_reset_that_fails_keep_their_order(failing):
+    pool, sessions = failing
+    async with pool.acquire() as c:
+        words = [f"word {i}" for i in range(5)]
+        outcomes = await asyncio.wait_for(asyncio.gather(*[c.execute(word) for word in words], c.fetchval("last")), 5)
+        assert outcomes == ["SELECT 1"] * 5 + [1]
+    assert [text for text in texts_of(sessions[1]) if "word" in text] == words
+    assert "last" in texts_of(sessions[1])
+    assert not any("word" in text or text == "last" for text in texts_of(sessions[0]))
+
+
+async def test_a_one_shot_behind_a_reset_that_fails_is_executed_elsewhere(failing):
+    pool, sessions = failing
+    assert await asyncio.wait_for(pool.fetchval("mine"), 5) == 1
+    assert "mine" in texts_of(sessions[1]) and pool.get_idle_size() == 1
+    assert await asyncio.wait_for(pool.execute("again"), 5) == "SELECT 1"
+
+
+async def test_a_pipeline_behind_a_reset_that_fails_is_told(failing):
+    pool, _ = failing
+    async with pool.acquire() as c:
+        with pytest.raises(exceptions.ConnectionDoesNotExistError) as caught:
+            async with c.pipeline() as p:
+                first = p.execute("mine")
+                await asyncio.sleep(0.1)
+                await first
+        assert caught.value.safe_to_retry
     assert await asyncio.wait_for(pool.fetchval("select 1"), 5) == 1
