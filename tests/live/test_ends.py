@@ -111,6 +111,7 @@ async def test_a_backend_that_is_terminated_says_why(connect, connection):
     victim = await connect()
     task = asyncio.get_running_loop().create_task(victim.fetchval("select pg_sleep(30)"))
     await until(lambda: victim._session.n_executed == 1)
+    await until_active(connection, victim, "pg_sleep")
     await connection.execute("select pg_terminate_backend($1)", victim.get_server_pid())
     with pytest.raises(exceptions.ConnectionDoesNotExistError) as caught:
         await asyncio.wait_for(task, 5)
