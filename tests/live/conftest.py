@@ -41,3 +41,11 @@ async def connect(dsn):
 async def connection(connect):
     """One connection to the shared server."""
     return await connect()
+
+
+@pytest.fixture
+async def table(connect):
+    """A connection with a table `t (a int primary key)`, and another one that sees what was committed."""
+    connection, other = await connect(), await connect()
+    await connection.execute("drop table if exists t cascade; create table t (a int primary key)")
+    return connection, other
