@@ -15,6 +15,7 @@ from asyncpg_core.connect import find_session
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
+from asyncpg_core.parting import drain, part
 from asyncpg_core.pipeline import Pipeline
 from asyncpg_core.prepared_statement import PreparedStatement
 from asyncpg_core.protocol.protocol import Protocol
@@ -291,8 +292,8 @@ class Connection(Generic[RecordT]):
             raise
 
     async def _part(self) -> None:
-        await self._session.drain()
-        await self._session.part()
+        await drain(self._session)
+        await part(self._session)
 
     def terminate(self) -> None:
         """Close at once; pending calls fail."""

@@ -8,7 +8,6 @@ or wait in the same queue as everybody else.
 from __future__ import annotations
 
 import asyncio
-import logging
 import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
@@ -18,22 +17,24 @@ from typing import Any, Generic, overload
 from asyncpg_core import coroutine_mark
 from asyncpg_core.call import Call
 from asyncpg_core.call_maker import CallMaker
-from asyncpg_core.connection import Connection, OtherT, check_classes, connect_with
+from asyncpg_core.connection import Connection, OtherT, connect_with
 from asyncpg_core.cursor import RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.exceptions import PoolTimeout
+from asyncpg_core.leases import drop_unsent, give_up_lease, is_left_in_transaction, is_unchanged
 from asyncpg_core.options import CLIENT_KEYWORDS, client_options
-from asyncpg_core.pool_endpoint import PoolEndpoint, has_hook, is_plain_call, session_of
-from asyncpg_core.pool_member import PoolMember, can_move, face_of, is_managed, release_face, transfer
+from asyncpg_core.pool_arguments import DEFAULT_MIN_SIZE, DefaultSize, check_pool_classes, check_sizes
+from asyncpg_core.pool_end import PoolEnd
+from asyncpg_core.pool_endpoint import PoolEndpoint, is_plain_call, session_of
+from asyncpg_core.pool_member import PoolMember, face_of, is_managed, release_face
+from asyncpg_core.pool_reset import Resets
 from asyncpg_core.pool_state import PoolState
+from asyncpg_core.pool_upkeep import Upkeep
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
 from pgproto.record import Record
 
-logger = logging.getLogger("asyncpg_core.pool")
-
-CLOSE_WARNING_SECONDS = 60.0
-RECONNECT_SECONDS_MAX = 60.0
-SOCKET_SECONDS = 5.0
+# How long a user's setup that has run out of time may take to end.
+SETUP_END_SECONDS = 5.0
 ONE_SHOTS = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "fetchmany")
 
 
@@ -106,14 +107,10 @@ class Pool(Generic[RecordT]):
         self._opening = False
         self._is_open = False
         self._is_closed = False
-        self._all_back: asyncio.Future[None] | None = None
-        self._expiry_timer: asyncio.TimerHandle | None = None
-        self._retry_timer: asyncio.TimerHandle | None = None
-        self._retry_seconds = 0.0
-        self._reset_errors = 0
         self._returning: deque[PoolMember] = deque()
-        self._connecting: set[asyncio.Task[Any]] = set()
-        self._end: asyncio.Future[None] | None = None
+        self._upkeep = Upkeep(self)
+        self._resets = Resets(self)
+        self._end = PoolEnd(self)
         # A hook or an overridden reset is the user's code: release awaits it, as in asyncpg.
         self._resets_awaited = reset is not None or connection_class.reset is not Connection.reset or (
             connection_class.get_reset_query is not Connection.get_reset_query)
@@ -166,7 +163,7 @@ class Pool(Generic[RecordT]):
                 await self._open_members(1)
                 await self._open_members(self._init_size - 1)
         except BaseException:
-            self._terminate_members()
+            self._end.terminate_members()
             self._state.n_connecting = 0
             raise
         finally:
@@ -216,7 +213,7 @@ class Pool(Generic[RecordT]):
             raise
         connection._is_raw = False
         connection._session.on_end = self._on_session_end
-        connection._session.on_reset_failed = self._on_reset_failed
+        connection._session.on_reset_failed = self._resets.on_failed
         return member
 
     async def _connect(self) -> Any:
@@ -288,7 +285,7 @@ class Pool(Generic[RecordT]):
             connection.terminate()
             if setup is not None:
                 setup.cancel()
-                await asyncio.wait([setup], timeout=SOCKET_SECONDS)
+                await asyncio.wait([setup], timeout=SETUP_END_SECONDS)
             release_face(connection)
             raise
 
@@ -298,7 +295,7 @@ class Pool(Generic[RecordT]):
             raise PoolTimeout("the time to acquire a connection was over before it began")
         waiter: asyncio.Future[PoolMember] = self._loop.create_future()
         self._state.waiters.append(waiter)
-        self._fill()
+        self._upkeep.fill()
         timer = None
         if timeout is not None:
             timer = self._loop.call_later(timeout, self._expire_waiter, waiter, timeout)
@@ -350,8 +347,8 @@ class Pool(Generic[RecordT]):
         waiter = self._state.give_back(member, self._loop.time())
         if waiter is not None:
             self._hand(waiter, member)
-        elif self._expiry_timer is None:
-            self._schedule_expiry()
+        elif self._upkeep.expiry_timer is None:
+            self._upkeep.schedule_expiry()
 
     def _retire(self, member: PoolMember) -> None:
         """Close a member's connection in the background."""
@@ -414,7 +411,7 @@ class Pool(Generic[RecordT]):
                 member.n_changes = member.session.frontend.n_status_changes
                 return member.session
             self._state.waiters.append(call)
-            self._fill()
+            self._upkeep.fill()
             return None
         self._check_open()
         self._start(self._set_up_for(call))
@@ -440,10 +437,10 @@ class Pool(Generic[RecordT]):
         if session.is_closed:
             if self._is_open and not self._state.is_closing and self._endpoint.revive(call):
                 self._state.waiters.appendleft(call)
-                self._fill()
+                self._upkeep.fill()
             return
-        if is_plain_call(call) and self._setup is None and not self._resets_awaited and session.is_unchanged(
-                member.n_changes):
+        if is_plain_call(call) and self._setup is None and not self._resets_awaited and is_unchanged(
+                session, member.n_changes):
             self._give_back(member)
         else:
             self._give_back_used(member)
@@ -466,10 +463,10 @@ class Pool(Generic[RecordT]):
         # Before anything else runs: what the borrower had not written must not be written after his release, and what
         # his transaction still owes is dropped by the reset of the member's own connection.
         member = connection._lease
-        member.session.drop_unsent()
+        drop_unsent(member.session)
         member.connection._top_transaction = connection._top_transaction
         release_face(connection)
-        await asyncio.shield(self._start(self._reset_awaited(member, timeout)))
+        await asyncio.shield(self._start(self._resets.run(member, timeout)))
 
     def _release_face(self, connection: Any) -> None:
         """Take a connection back at once; its reset leaves with this tick's write."""
@@ -477,171 +474,32 @@ class Pool(Generic[RecordT]):
         if member is None:
             return
         session = member.session
-        if not session.is_closed and session.is_transaction_left_open and not is_managed(connection._top_transaction):
-            self._loop.call_exception_handler({
-                "message": "Resetting connection with an active transaction", "connection": repr(connection)})
+        if not session.is_closed and is_left_in_transaction(session) and not is_managed(connection._top_transaction):
+            self._complain(connection)
         release_face(connection)
         self._give_back_used(member)
+
+    def _complain(self, connection: Any) -> None:
+        self._loop.call_exception_handler({
+            "message": "Resetting connection with an active transaction", "connection": repr(connection)})
 
     def _give_back_used(self, member: PoolMember) -> None:
         session = member.session
         if session.is_closed:
             return
         if self._resets_awaited:
-            self._start(self._reset_unawaited(member))
+            self._start(self._resets.run_unawaited(member))
             return
-        session.give_up_lease(member.connection._reset_statements())
+        give_up_lease(session, member.connection._reset_statements())
         self._give_back(member)
-
-    async def _reset_unawaited(self, member: PoolMember) -> None:
-        """Reset after a one-shot call, whose caller has gone: an error goes to the log."""
-        try:
-            await self._reset_awaited(member, None)
-        except Exception as error:
-            self._reset_errors += 1
-            logger.warning("the reset of a pooled connection failed: %s", error)
-
-    async def _reset_awaited(self, member: PoolMember, timeout: float | None) -> None:
-        """Run the user's reset; a connection that cannot be reset is closed."""
-        raw = member.connection
-        session = member.session
-        if session.is_closed:
-            return
-        try:
-            await asyncio.wait_for(self._run_reset(raw), SOCKET_SECONDS if timeout is None else timeout)
-        except BaseException:
-            raw.terminate()
-            raise
-        self._give_back(member)
-
-    async def _run_reset(self, raw: Any) -> None:
-        if self._reset is None:
-            await raw.reset()
-            return
-        if raw.is_in_transaction():
-            if not is_managed(raw._top_transaction):
-                self._loop.call_exception_handler({
-                    "message": "Resetting connection with an active transaction", "connection": repr(raw)})
-            raw._forget_transaction()
-            await raw.execute("ROLLBACK")
-        await self._reset(raw)
-
-    def _on_reset_failed(self, session: Any, strays: list[Call[Any]], error: BaseException) -> None:
-        """A reset has failed: its connection is closed, what waited behind it goes unsent to another one."""
-        self._reset_errors += 1
-        logger.warning("the reset of a pooled connection failed: %s", error)
-        face = session.member.face_alive()
-        if not self._is_open or self._state.is_closing:
-            refusal: Exception = PoolClosed("pool is closing")
-        elif face is not None and not can_move(session, strays):
-            refusal = ConnectionDoesNotExistError(
-                f"the reset of the connection failed before the transaction had begun: {error}")
-            refusal.safe_to_retry = True
-        else:
-            if face is not None or strays:
-                self._start(self._move(face, session, strays))
-            return
-        for call in strays:
-            self._endpoint.refuse(call, refusal)
-
-    async def _move(self, face: Any, session: Any, strays: list[Call[Any]]) -> None:
-        """Find another member for a borrower, or for a one-shot call, whose session was lost to a failed reset."""
-        member: Any = session.member
-        try:
-            other = self._take() or await self._wait(SOCKET_SECONDS)
-        except BaseException as error:
-            for call in strays:
-                self._endpoint.refuse(call, error)
-            if not isinstance(error, Exception):
-                raise
-            return
-        if face is not None and face._lease is not member:      # released meanwhile
-            for call in strays:
-                self._endpoint.refuse(call, InterfaceError(
-                    "the connection was released back to the pool before the statement was sent"))
-            self._give_back(other)
-            return
-        if face is not None:
-            transfer(face, other)
-        for call in strays:
-            self._endpoint.move(call, other.session)
-        if face is None and not any(has_hook(call) for call in strays):
-            self._give_back_used(other)
-
-    # Upkeep
-
-    def _fill(self) -> None:
-        """Open what the waiters and the floor are short of."""
-        if self._retry_timer is not None and not self._state.waiters:
-            return
-        for _ in range(self._state.shortage()):
-            if not self._state.may_connect():
-                break
-            task = self._start(self._connect_more())
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-
-    async def _connect_more(self) -> None:
-        try:
-            member = await self._connect_member()
-        except asyncio.CancelledError:
-            self._state.connect_failed()
-            raise
-        except Exception as error:
-            self._state.connect_failed()
-            self._on_connect_failed(error)
-            return
-        self._retry_seconds = 0.0
-        if self._state.is_closing:
-            self._state.connect_failed()
-            await member.close()
-            return
-        waiter = self._state.connected(member, self._loop.time())
-        if waiter is not None:
-            self._hand(waiter, member)
-        elif self._expiry_timer is None:
-            self._schedule_expiry()
-
-    def _on_connect_failed(self, error: Exception) -> None:
-        """The oldest waiter is told; for the floor it is tried again, less and less often."""
-        while self._state.waiters:
-            waiter = self._state.waiters.popleft()
-            if isinstance(waiter, Call):
-                self._endpoint.refuse(waiter, error)
-                break
-            if isinstance(waiter, asyncio.Future) and not waiter.done():
-                waiter.set_exception(error)
-                break
-        if self._state.shortage() and self._retry_timer is None and not self._state.is_closing:
-            self._retry_seconds = min(max(1.0, self._retry_seconds * 2), RECONNECT_SECONDS_MAX)
-            logger.warning("a connection of the pool could not be opened, trying again in %g s: %s",
-                           self._retry_seconds, error)
-            self._retry_timer = self._loop.call_later(self._retry_seconds, self._retry)
-        if self._state.waiters:
-            self._fill()
-
-    def _retry(self) -> None:
-        self._retry_timer = None
-        self._fill()
-
-    def _schedule_expiry(self) -> None:
-        at = self._state.next_expiry()
-        if at is not None:
-            self._expiry_timer = self._loop.call_at(at, self._expire)
-
-    def _expire(self) -> None:
-        self._expiry_timer = None
-        for member in self._state.expire(self._loop.time()):
-            self._start(member.close())  # type: ignore[attr-defined]
-        self._schedule_expiry()
 
     def _on_session_end(self, session: Any) -> None:
         """A member's connection is gone, for whatever reason."""
         self._state.forget(session.member)
-        if self._all_back is not None:
-            self._check_all_back()
+        if self._end.all_back is not None:
+            self._end.on_member_gone()
         elif self._is_open and not self._state.is_closing:
-            self._fill()
+            self._upkeep.fill()
 
     def _start(self, coroutine: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = self._loop.create_task(coroutine)
@@ -683,112 +541,28 @@ class Pool(Generic[RecordT]):
         """Replace every connection: the idle ones now, the others when they are released."""
         for member in self._state.outdate():
             self._start(member.close())  # type: ignore[attr-defined]
-        self._fill()
+        self._upkeep.fill()
 
     async def close(self) -> None:
         """Wait until every connection is released and close them; new borrowers and those who wait are refused."""
         if self._is_closed:
             return
-        if self._end is not None:
-            await asyncio.shield(self._end)
+        if self._end.over is not None:
+            await asyncio.shield(self._end.over)
             return
         self._check_open()
-        self._end = self._loop.create_future()
-        idle, waiters = self._state.close()
-        self._refuse(waiters)
-        self._stop_timers()
-        warning = self._loop.call_later(CLOSE_WARNING_SECONDS, self._warn_about_close)
-        try:
-            await asyncio.gather(*[member.close() for member in idle])  # type: ignore[attr-defined]
-            while self._state.lent or self._state.leaving:
-                self._all_back = self._loop.create_future()
-                await self._all_back
-            for task in self._connecting:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        except BaseException:
-            self.terminate()
-            raise
-        finally:
-            warning.cancel()
-            self._is_closed = True
-            self._end.set_result(None)
+        await self._end.close()
 
     def terminate(self) -> None:
         """Close every connection at once."""
         if self._is_closed and not self._state.size:
             return
-        _, waiters = self._state.close()
-        self._refuse(waiters)
-        self._stop_timers()
-        self._terminate_members()
-        self._is_closed = True
-
-    def _terminate_members(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        state = self._state
-        for session in [m.session for m in (*state.idle, *state.lent, *state.leaving)]:  # type: ignore[attr-defined]
-            session.say_goodbye()
-
-    def _refuse(self, waiters: list[object]) -> None:
-        for waiter in waiters:
-            error = PoolClosed("pool is closing")
-            if isinstance(waiter, Call):
-                self._endpoint.refuse(waiter, error)
-            elif isinstance(waiter, asyncio.Future) and not waiter.done():
-                waiter.set_exception(error)
-
-    def _stop_timers(self) -> None:
-        for timer in (self._expiry_timer, self._retry_timer):
-            if timer is not None:
-                timer.cancel()
-        self._expiry_timer = self._retry_timer = None
-
-    def _check_all_back(self) -> None:
-        if self._all_back is not None and not self._all_back.done() and not (
-                self._state.lent or self._state.leaving):
-            self._all_back.set_result(None)
-
-    def _warn_about_close(self) -> None:
-        logger.warning("Pool.close() is taking over 60 seconds to complete. Check if you have any unreleased "
-                       "connections left. Use asyncio.wait_for() to set a timeout for Pool.close().")
+        self._end.terminate()
 
 
 CONNECTION_METHODS = {name: getattr(Connection, name) for name in ONE_SHOTS}
 for _name in ONE_SHOTS:
     coroutine_mark.mark(Pool, _name)
-
-
-def check_pool_classes(connection_class: Any, record_class: Any) -> None:
-    """Refuse what cannot be a connection or a row; a pool says it as TypeError."""
-    try:
-        check_classes(connection_class, record_class)
-    except InterfaceError as error:
-        raise TypeError(str(error)) from error.__cause__
-
-
-def check_sizes(min_size: int, max_size: int, init_size: int | None, max_queries: int, lifetime: float) -> None:
-    """Refuse sizes that make no sense."""
-    if max_size <= 0:
-        raise ValueError("max_size is expected to be greater than zero")
-    if min_size < 0:
-        raise ValueError("min_size is expected to be greater or equal to zero")
-    if min_size > max_size:
-        raise ValueError("min_size is greater than max_size")
-    if init_size is not None and not min_size <= init_size <= max_size:
-        raise ValueError("init_size is expected to be between min_size and max_size")
-    if max_queries <= 0:
-        raise ValueError("max_queries is expected to be greater than zero")
-    if lifetime < 0:
-        raise ValueError("max_inactive_connection_lifetime is expected to be greater or equal to zero")
-
-
-class DefaultSize(int):
-    """A default that can be told from the same number given by the user."""
-
-
-DEFAULT_MIN_SIZE = DefaultSize(10)
 
 
 # What a keyword can be is in the second one; the class of the records decides what comes back.

@@ -6,6 +6,7 @@ from asyncpg_core.call cimport Call
 from asyncpg_core.call_maker cimport CallMaker
 from asyncpg_core.endpoint cimport Endpoint
 from asyncpg_core.deadlines cimport Deadlines
+from asyncpg_core.descriptions cimport Descriptions
 from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.reset cimport Reset
 from asyncpg_core.statement_cache cimport CachedStatement, StatementCache
@@ -23,7 +24,7 @@ cdef class Session(Endpoint):
     cdef readonly CodecRegistry registry
     cdef readonly CallMaker calls
     cdef object queue                       # deque of Calls that are not written, in their order
-    cdef list describing                    # entries whose Prepare is not written
+    cdef Descriptions descriptions
     cdef bint is_ticking
     cdef public bint is_closed
     cdef bint is_parting                    # Terminate is sent
@@ -55,14 +56,11 @@ cdef class Session(Endpoint):
     cdef public object pipeline             # the open Pipeline block, or None
 
     cdef int make_operation(self, Call call) except -1
-    cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1
     cdef int schedule_tick(self) except -1
     cdef int pump(self) except -1
     cdef int pump_queue(self) except -1
     cdef bint has_members_to_come(self, Group group)
     cdef int pump_describing(self) except -1
-    cdef Py_ssize_t number_of(self, CachedStatement entry)
-    cdef int calls_in_front_of(self, CachedStatement entry)
     cdef int write(self, Call call) except -1
     cdef int write_unattended(self, Operation op) except -1
     cdef int write_evicted(self) except -1
@@ -72,7 +70,6 @@ cdef class Session(Endpoint):
     cdef int on_event(self, Operation op) except -1
     cdef int settle(self, Call call, Operation op) except -1
     cdef int settle_failed(self, Call call, Operation op) except -1
-    cdef object value_of(self, Call call, Operation op)
     cdef int on_described(self, CachedStatement entry, Operation op) except -1
     cdef bint can_heal(self, Call call, Operation op)
     cdef int heal(self, Call call, Operation op) except -1

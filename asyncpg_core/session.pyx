@@ -11,36 +11,31 @@ from collections import deque
 cimport cython
 from cpython.time cimport monotonic
 
-from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Prepare, Script, new_execute
+from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Script
 from pgproto.operations.operation cimport Group, SETTLED
 from pgproto.operations.simple cimport SimpleQuery
-from pgproto.row_sinks cimport Records, RowSink, new_records
 from pgproto.statement cimport Statement
 
+from asyncpg_core.binding cimport bind_call, value_of
+from asyncpg_core.call cimport EXECUTE_SCRIPT, FETCH_MANY, PREPARE, RUN, STARTED
+from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.deadlines cimport Deadlines
+from asyncpg_core.descriptions cimport Descriptions
+from asyncpg_core.failures cimport explain, tell_unwritten, tell_written
 from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.reset cimport Reset
-from asyncpg_core.call_maker cimport CallMaker, sql_text
-from asyncpg_core.call cimport (
-    EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN, STARTED)
 
 from asyncio import CancelledError
 from asyncio import _get_running_loop as running_loop
 
 from asyncpg_core.canceller import Canceller
 from asyncpg_core.exceptions import QueryTimeout
-from asyncpg_core.healing import add_note, can_retry_after_cancel, heals, hint_at_placeholders, lost_error
+from asyncpg_core.healing import can_retry_after_cancel, heals
 from pgproto.errors import (
     ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
 
 # Seconds that the server has to hang up after its farewell.
 cdef double FAREWELL_BOUND = 1.0
-
-
-cdef enum InFront:
-    NOBODY
-    PLAIN_ONES
-    MAY_MATTER
 
 
 @cython.final
@@ -53,8 +48,8 @@ cdef class Session(Endpoint):
         self.statements = statements
         self.registry = registry
         self.queue = deque()
-        self.describing = []
         self.preludes = Preludes()
+        self.descriptions = Descriptions(self.frontend, self.preludes, statements, registry)
         self.reset = Reset()
         self.deadlines = Deadlines(self)
         self.canceller = Canceller(self)
@@ -84,7 +79,7 @@ cdef class Session(Endpoint):
         self.make_operation(call)
         if (call.op is not None and not self.queue and self.frontend.n_pending == 0 and not self.holds_writes
                 and self.reset.op is None and call.group is None and self.frontend.gate is None
-                and not self.describing):
+                and not self.descriptions.asked):
             self.write(call)
             if self.statements.evicted:
                 self.write_evicted()
@@ -103,37 +98,16 @@ cdef class Session(Endpoint):
         if call.statement is not None:
             if (<Statement>call.statement).is_closed:
                 raise InterfaceError("cannot use a prepared statement: it is closed")
-            return self.bind_statement(call, call.statement, not (<Statement>call.statement).name)
+            return bind_call(call, call.statement, not (<Statement>call.statement).name)
         entry = self.statements.find(sql_text(call.sql))
         call.extra = entry
         if entry.statement is not None:
-            return self.bind_statement(call, entry.statement, not entry.name)
+            return bind_call(call, entry.statement, not entry.name)
         entry.waiting.append(call)
         if entry.describing is None:
-            self.describe(entry)
+            self.descriptions.ask(entry)
+            self.schedule_tick()
         return 0
-
-    cdef int bind_statement(self, Call call, object statement, bint with_parse) except -1:
-        if call.kind == FETCH or call.kind == FETCHROW or call.kind == FETCHVAL:
-            call.op = new_execute(statement, call.arguments, new_records(call.record_class),
-                                  0 if call.kind == FETCH else 1, with_parse)
-        elif call.kind == EXECUTE_STATEMENT:
-            call.op = new_execute(statement, call.arguments, RowSink.__new__(RowSink), 0, with_parse)
-        else:
-            call.op = ExecuteMany(statement, call.arguments,
-                                  Records(call.record_class) if call.kind == FETCH_MANY else RowSink(),
-                                  with_parse=with_parse, keep_tags=call.column is not None)
-        if call.group is not None:
-            call.op.group = call.group
-            call.op.ends_group = False
-        return 0
-
-    def describe(self, CachedStatement entry not None):
-        """Let the server describe a statement; the entry is the cache's, no caller's cancel touches it."""
-        entry.describing = Prepare(entry.sql, entry.name)
-        (<Operation>entry.describing).waiter = entry
-        self.describing.append(entry)
-        self.schedule_tick()
 
     cdef int schedule_tick(self) except -1:
         if not self.is_ticking:
@@ -166,7 +140,7 @@ cdef class Session(Endpoint):
             self.reset.write_alone(self.frontend)
         if self.reset.awaited is not None:
             self.watch_reset()
-        elif self.describing:
+        elif self.descriptions.asked:
             self.pump_describing()
         if self.statements.evicted and self.frontend.gate is None:
             self.write_evicted()
@@ -215,67 +189,18 @@ cdef class Session(Endpoint):
         return False
 
     cdef int pump_describing(self) except -1:
-        """Write the Prepares that are asked for: behind what could be written, in front of what waits for them."""
-        cdef CachedStatement entry
+        """Write the Prepares that are asked for."""
+        cdef Operation op
         if self.frontend.gate is not None or self.transport.is_backed_up() or self.is_closed:
             return 0
-        waiting = self.describing
-        self.describing = []
-        for entry in waiting:
-            op = <Operation>entry.describing
-            number = self.number_of(entry)
-            if number == 0:
-                # Everybody who asked has gone: the server need not hear of it.
-                entry.describing = None
-                entry.waiting.clear()
-                self.statements.forget(entry)
-                continue
-            in_front = self.calls_in_front_of(entry)
-            if in_front == MAY_MATTER:
-                # It may create what the statement needs, or end the transaction that it would fail.
-                self.describing.append(entry)
-                continue
-            if in_front == NOBODY:
-                self.preludes.attach(op, number)
-            try:
-                self.frontend.send(op)
-            except Exception as error:
-                self.preludes.detach(op)
-                op.error = error
-                self.on_described(entry, op)
-            else:
-                self.n_written += 1
-                self.last_ends_transaction = False
-                self.preludes.pay(op)
+        n_written = self.descriptions.write(self.queue)
+        if n_written:
+            self.n_written += n_written
+            self.last_ends_transaction = False
+        while self.descriptions.refused:
+            op = self.descriptions.refused.pop(0)
+            self.on_described(op.waiter, op)
         return 0
-
-    cdef Py_ssize_t number_of(self, CachedStatement entry):
-        """Return the number of the first call that waits for the statement, 0 if none does."""
-        cdef Call call
-        for call in entry.waiting:
-            if call.phase == STARTED:
-                return call.number
-        return 0
-
-    cdef int calls_in_front_of(self, CachedStatement entry):
-        """What kind of call is in front of the first that waits for a statement: a Prepare may overtake plain ones."""
-        cdef Call call
-        cdef Group group = None
-        cdef int kind = NOBODY
-        for call in entry.waiting:
-            if call.phase == STARTED:
-                group = call.group
-                break
-        for call in self.queue:
-            if call.phase == STARTED:
-                if call.extra is entry:
-                    break
-                if group is not None and call.group is group:
-                    continue    # Nothing of a group is written before all its members are described.
-                if type(call.extra) is not CachedStatement or not (<CachedStatement>call.extra).is_plain:
-                    return MAY_MATTER
-                kind = PLAIN_ONES
-        return kind
 
     cdef int write(self, Call call) except -1:
         """Put one call's operation into the send buffer; a bad argument fails it here."""
@@ -294,7 +219,7 @@ cdef class Session(Endpoint):
                 self.on_bad_member(self, op.group, error)
             if not isinstance(error, Exception):
                 raise
-            self.note_error(call, op, error)
+            explain(call, op, error)
             call.fail(error)
             return 0
         self.n_executed += 1
@@ -390,7 +315,7 @@ cdef class Session(Endpoint):
         if self.frontend.farewell is not None and self.farewell_timer is None:
             # The server has said goodbye; if it does not hang up, we do.
             self.farewell_timer = self.loop.call_later(FAREWELL_BOUND, self.transport.abort)
-        if self.queue or self.describing or self.statements.evicted or self.frontend.gate is not None:
+        if self.queue or self.descriptions.asked or self.statements.evicted or self.frontend.gate is not None:
             self.pump()
         if self.frontend.head is not None:
             if self.frontend.head.is_abandoned:
@@ -437,39 +362,12 @@ cdef class Session(Endpoint):
         if op.error is not None:
             return self.settle_failed(call, op)
         try:
-            value = self.value_of(call, op)
+            value = value_of(call, op)
         except Exception as error:
             call.fail(error)
         else:
             call.finish(value)
         return 0
-
-    cdef object value_of(self, Call call, Operation op):
-        cdef list rows
-        cdef Execute execute
-        if call.kind <= EXECUTE_STATEMENT:
-            execute = <Execute>op
-            if call.keeper is not None:
-                call.keeper._status = execute.tag
-            if call.kind == EXECUTE_STATEMENT:
-                return execute.tag or ""
-            if execute.with_parse and call.extra is not None:
-                (<CachedStatement>call.extra).set_statement(execute.statement)
-            rows = (<Records>execute.sink).give()
-            if call.kind == FETCH:
-                return rows
-            if call.kind == FETCHROW:
-                return rows[0] if rows else None
-            return rows[0][call.column] if rows else None
-        if call.kind == EXECUTE_SCRIPT:
-            return (<SimpleQuery>op).tag or ""
-        if type(op) is ExecuteMany:
-            if (<ExecuteMany>op).with_parse and call.extra is not None:
-                (<CachedStatement>call.extra).set_statement((<ExecuteMany>op).reader)
-            return (<ExecuteMany>op).tags if call.kind == EXECUTE_MANY else (<ExecuteMany>op).sink.take()
-        if call.extra is not None:
-            return call.extra(op)
-        return op
 
     cdef int settle_failed(self, Call call, Operation op) except -1:
         if self.reset.strays is not None and op.error.__cause__ is self.reset.error:
@@ -482,28 +380,16 @@ cdef class Session(Endpoint):
         if type(call.extra) is CachedStatement and heals(
                 op.error, is_named=bool((<CachedStatement>call.extra).name), is_explicit=False):
             # It could not be repeated here, but the next call need not fail too.
-            self.forget_statements_after(op.error, call.extra)
+            self.statements.forget_after(op.error.sqlstate, call.extra)
         call.fail(op.error)
         return 0
 
     cdef int note_failure(self, Call call, Operation op) except -1:
-        error = op.error
-        self.note_error(call, op, error)
-        if isinstance(error, PostgresError):
-            if op.failed_in_prelude:
-                add_note(error, "while starting the transaction")
-            if op.group is not None and error.sqlstate == "25001":
-                add_note(error, "such a statement is executed outside pipeline()")
-            if self.transaction_failure is None and (self.has_begun or self.frontend.status == c'E'):
-                self.transaction_failure = error
+        explain(call, op, op.error)
+        if self.transaction_failure is None and (self.has_begun or self.frontend.status == c'E') and isinstance(
+                op.error, PostgresError):
+            self.transaction_failure = op.error
         return 0
-
-    def note_error(self, Call call not None, Operation op not None, error):
-        """Tell a server's error which statement it belongs to."""
-        if isinstance(error, PostgresError) and error.query is None:
-            error.query = call.sql
-            if call.sql is not None:
-                hint_at_placeholders(error, call.sql)
 
     # Statements
 
@@ -512,22 +398,13 @@ cdef class Session(Endpoint):
         cdef Call call
         cdef list waiting = list(entry.waiting)
         entry.waiting.clear()
-        error = op.error
-        if error is None:
-            try:
-                entry.set_statement(Statement(entry.sql, entry.name, (<Prepare>op).parameter_oids,
-                                              (<Prepare>op).columns, self.registry))
-            except Exception as failure:
-                error = failure
-        if error is not None:
-            entry.describing = None
-            self.statements.forget(entry)
+        error = self.descriptions.settle(entry, op)
         for call in waiting:
             if call.phase != STARTED:
                 continue
             if error is None:
                 try:
-                    self.bind_statement(call, entry.statement, not entry.name)
+                    bind_call(call, entry.statement, not entry.name)
                 except Exception as failure:
                     call.fail(failure)
                     if call.group is not None:
@@ -563,18 +440,10 @@ cdef class Session(Endpoint):
         if type(op) is ExecuteMany:
             call.arguments = (<ExecuteMany>op).elements_again()
         if call.statement is None and call.extra is not None and op.error.sqlstate != "57014":
-            self.forget_statements_after(op.error, call.extra)
+            self.statements.forget_after(op.error.sqlstate, call.extra)
         self.make_operation(call)
         self.queue.appendleft(call)
         return self.schedule_tick()
-
-    def forget_statements_after(self, error, CachedStatement entry not None):
-        """Drop the entry that failed, or all of them when the server has forgotten names or types."""
-        if error.sqlstate == "26000":
-            self.statements.clear(server_knows=False)
-            self.statements.forget(entry, server_knows=False)
-        else:
-            self.statements.forget(entry)
 
     # Deadlines and cancellation
 
@@ -666,62 +535,15 @@ cdef class Session(Endpoint):
         self.transport.lose(ConnectionDoesNotExistError(f"the reset of the session failed: {error}"))
 
     @property
-    def may_be_in_transaction(self):
-        """Whether a transaction block is open on the server when what was written is answered, or may be."""
-        if self.frontend.n_pending:
-            return not self.last_ends_transaction
-        return self.frontend.status != c'I'
-
-    @property
     def is_known_in_transaction(self):
         """Whether the server has said that a transaction block is open, and nothing under way can have changed that."""
         return (self.frontend.status != c'I' and self.frontend.n_pending == 0 and not self.is_resetting
                 and not self.n_ending)
 
-    @property
-    def is_transaction_left_open(self):
-        """Whether the borrower leaves a transaction behind that he has neither ended nor been interrupted in ending."""
-        return self.has_begun or (self.is_known_in_transaction and not self.ended_unsurely)
-
-    def is_unchanged(self, Py_ssize_t n_changes):
-        """Whether the session is as it was when `n_changes` ParameterStatus messages had come."""
-        return (self.frontend.status == c'I' and self.frontend.n_pending == 0 and not self.has_begun
-                and self.frontend.n_status_changes == n_changes and not self.holds_writes)
-
-    def drop_unsent(self):
-        """The borrower has gone: what he had not written fails."""
-        cdef Call call
-        queue = self.queue
-        self.queue = deque([call for call in queue if call.is_internal])
-        for call in queue:
-            if not call.is_internal:
-                call.fail(InterfaceError("the connection was released back to the pool before the statement was sent"))
-
-    def give_up_lease(self, tuple reset not None):
-        """The borrower has gone: what he had not written fails, the session is reset unless nothing was executed."""
-        cdef Call call
-        if self.queue:
-            self.drop_unsent()
-            for call in self.queue:
-                # A ROLLBACK: the reset rolls back; to its transaction it is all the same.
-                call.finish("ROLLBACK")
-            self.queue.clear()
-        self.preludes.clear()
-        self.has_begun = False
-        self.transaction_failure = None
-        self.ended_unsurely = False
-        if self.n_written == self.n_written_at_reset:
-            return      # He has written nothing: what the last reset did, or will do, still holds.
-        self.reset.owe(reset, self.may_be_in_transaction)
-        self.schedule_tick()
-        self.n_written_at_reset = self.n_written
-
     # The end
 
     cdef int on_lost(self, object error) except -1:
-        """The connection is gone: fail everything that was pending, each with what it may rely on."""
-        cdef Operation op
-        cdef Call call
+        """The connection is gone: fail everything that was pending."""
         if self.is_closed:
             return 0
         self.is_closed = True
@@ -733,52 +555,14 @@ cdef class Session(Endpoint):
         lost = self.frontend.lose()
         queue = list(self.queue)
         self.queue.clear()
-        for op in lost:
-            waiter = op.waiter
-            op.waiter = None
-            if type(waiter) is Call:
-                failure = op.error if not self.frontend.is_ready and op.error is not None else lost_error(
-                    error, farewell, self.close_reason,
-                    # Without the server's last words nobody knows what it had executed and not yet told.
-                    safe=farewell is not None and not op.was_bound and type(op) is not SimpleQuery)
-                (<Call>waiter).fail(failure)
-            elif type(waiter) is CachedStatement:
-                for call in (<CachedStatement>waiter).waiting:
-                    call.fail(lost_error(error, farewell, self.close_reason, safe=True))
-            elif waiter is not None:
-                waiter.on_lost(lost_error(error, farewell, self.close_reason, safe=False))
-        for call in queue:
-            if call.owner is not self:
-                continue        # Its pool has taken it back already.
-            call.fail(lost_error(error, farewell, self.close_reason, safe=True))
-        self.describing = []
+        tell_written(lost, error, farewell, self.close_reason, self.frontend.is_ready)
+        tell_unwritten(queue, self, error, farewell, self.close_reason)
+        self.descriptions.asked = []
         self.statements.clear(server_knows=False)
         self.wake_drainer()
         if self.on_end is not None:
             self.on_end(self)
         return 0
-
-    async def drain(self):
-        """Cancel what is running and wait until nothing is owed any more; the caller bounds the time."""
-        cdef Call call
-        for call in self.live_calls():
-            if call.op is None or not call.op.is_written:
-                call.fail(InterfaceError("the connection is being closed"))
-        while not self.is_closed and (self.frontend.n_pending or self.holds_writes):
-            if self.frontend.head is not None and not self.holds_writes:
-                self.canceller.start(self.frontend.head)
-            self.drained = self.loop.create_future()
-            await self.drained
-
-    async def part(self):
-        """Send Terminate and wait until the server has hung up; the caller bounds the time."""
-        if not self.is_closed and not self.transport.is_closed:
-            self.is_parting = True
-            self.frontend.put_terminate()
-            self.transport.flush()
-            while not self.is_closed:
-                self.drained = self.loop.create_future()
-                await self.drained
 
     def say_goodbye(self):
         """Send Terminate as far as the socket takes it, and close."""

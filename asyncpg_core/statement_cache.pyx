@@ -129,6 +129,14 @@ cdef class StatementCache:
             if entry.name and server_knows:
                 self.evicted.append(entry.name)
 
+    def forget_after(self, sqlstate, CachedStatement entry not None):
+        """Drop the entry that failed, or all of them when the server has forgotten names."""
+        if sqlstate == "26000":
+            self.clear(server_knows=False)
+            self.forget(entry, server_knows=False)
+        else:
+            self.forget(entry)
+
     def clear(self, *, bint server_knows=True):
         """Drop everything."""
         for entry in list(self.entries.values()):

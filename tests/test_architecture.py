@@ -44,14 +44,16 @@ ASYNCPG_CORE = [
     {"cancel"},
     {"endpoint", "statement_cache"},
     {"call", "transport"},
-    {"call_maker", "preludes", "reset", "deadlines", "canceller"},
+    {"binding", "failures", "call_maker", "preludes", "reset", "deadlines", "canceller"},
+    {"descriptions"},
     {"session"},
-    {"endings", "groups"},
+    {"endings", "groups", "leases", "parting"},
     {"connect", "protocol"},
     {"cursor", "pipeline", "transaction"},
     {"prepared_statement"},
     {"connection"},
-    {"pool_state", "pool_endpoint", "pool_member"},
+    {"pool_arguments", "pool_state", "pool_endpoint", "pool_member"},
+    {"pool_end", "pool_reset", "pool_upkeep"},
     {"pool"},
     {"asyncpg_core"},
 ]
@@ -59,7 +61,7 @@ FORBIDDEN_IN_PGPROTO = {"asyncio", "socket", "ssl", "os", "logging", "asyncpg_co
 
 MAX_LINES = 600
 GENERATED = {"pgproto/sqlstate.py", "pgproto/oids.py", "pgproto/oids.pxd"}
-TOO_LONG = {"asyncpg_core/session.pyx", "asyncpg_core/pool.py", "pgproto/record.c"}
+TOO_LONG = {"pgproto/record.c"}
 
 # asyncpg has these and we do not yet.
 LATER = {

@@ -71,7 +71,7 @@ async def test_what_a_borrower_changes_does_not_reach_the_next_one(dsn, connecti
         await pool.executemany(change, [()])
         async with pool.acquire() as c:
             assert await c.fetchval(question) == answer
-        assert await pool.fetchval("select pg_backend_pid()") == pid and pool._reset_errors == 0
+        assert await pool.fetchval("select pg_backend_pid()") == pid and pool._resets.n_errors == 0
 
 
 @pytest.mark.expects_loop_errors
@@ -238,7 +238,7 @@ async def test_a_reset_that_is_not_answered_ends_the_connection_in_five_seconds(
         "the reset of a pooled connection failed: the server has not answered within 5 s"]
     proxy.is_black_hole = False
     assert await asyncio.wait_for(pool.fetchval("select pg_backend_pid()"), 5) != pid
-    assert pool._reset_errors == 1 and pool.get_size() == 1
+    assert pool._resets.n_errors == 1 and pool.get_size() == 1
 
 
 async def test_a_borrower_behind_a_reset_that_is_not_answered_goes_on_elsewhere(short):

@@ -1,0 +1,8 @@
+# From a call and its statement to an operation, and from the settled operation to the call's value.
+
+from asyncpg_core.call cimport Call
+from pgproto.operations.operation cimport Operation
+from pgproto.statement cimport Statement
+
+cdef int bind_call(Call call, Statement statement, bint with_parse) except -1
+cdef object value_of(Call call, Operation op)

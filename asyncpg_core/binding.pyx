@@ -1,0 +1,53 @@
+"""What a call asks of the server once its statement is described, and what the caller gets of the answer."""
+from asyncpg_core.call cimport (
+    EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL)
+from asyncpg_core.statement_cache cimport CachedStatement
+from pgproto.operations.extended cimport Execute, ExecuteMany, new_execute
+from pgproto.operations.simple cimport SimpleQuery
+from pgproto.row_sinks cimport Records, RowSink, new_records
+
+
+cdef int bind_call(Call call, Statement statement, bint with_parse) except -1:
+    """Give the call the operation that executes its statement."""
+    if call.kind == FETCH or call.kind == FETCHROW or call.kind == FETCHVAL:
+        call.op = new_execute(statement, call.arguments, new_records(call.record_class),
+                              0 if call.kind == FETCH else 1, with_parse)
+    elif call.kind == EXECUTE_STATEMENT:
+        call.op = new_execute(statement, call.arguments, RowSink.__new__(RowSink), 0, with_parse)
+    else:
+        call.op = ExecuteMany(statement, call.arguments,
+                              Records(call.record_class) if call.kind == FETCH_MANY else RowSink(),
+                              with_parse=with_parse, keep_tags=call.column is not None)
+    if call.group is not None:
+        call.op.group = call.group
+        call.op.ends_group = False
+    return 0
+
+
+cdef object value_of(Call call, Operation op):
+    """Return the value of a call whose operation has settled without an error."""
+    cdef list rows
+    cdef Execute execute
+    if call.kind <= EXECUTE_STATEMENT:
+        execute = <Execute>op
+        if call.keeper is not None:
+            call.keeper._status = execute.tag
+        if call.kind == EXECUTE_STATEMENT:
+            return execute.tag or ""
+        if execute.with_parse and call.extra is not None:
+            (<CachedStatement>call.extra).set_statement(execute.statement)
+        rows = (<Records>execute.sink).give()
+        if call.kind == FETCH:
+            return rows
+        if call.kind == FETCHROW:
+            return rows[0] if rows else None
+        return rows[0][call.column] if rows else None
+    if call.kind == EXECUTE_SCRIPT:
+        return (<SimpleQuery>op).tag or ""
+    if call.kind == EXECUTE_MANY or call.kind == FETCH_MANY:
+        if (<ExecuteMany>op).with_parse and call.extra is not None:
+            (<CachedStatement>call.extra).set_statement((<ExecuteMany>op).reader)
+        return (<ExecuteMany>op).tags if call.kind == EXECUTE_MANY else (<ExecuteMany>op).sink.take()
+    if call.extra is not None:
+        return call.extra(op)
+    return op

@@ -1,0 +1,55 @@
+"""What a session is asked when its borrower has gone: whether it can be lent as it is, and what is to be undone."""
+from collections import deque
+
+from asyncpg_core.call cimport Call
+from asyncpg_core.session cimport Session
+
+from pgproto.errors import InterfaceError
+
+
+def is_unchanged(Session session not None, Py_ssize_t n_changes):
+    """Whether the session is as it was when `n_changes` ParameterStatus messages had come."""
+    return (session.frontend.status == c'I' and session.frontend.n_pending == 0 and not session.has_begun
+            and session.frontend.n_status_changes == n_changes and not session.holds_writes)
+
+
+def is_left_in_transaction(Session session not None):
+    """Whether the borrower leaves a transaction behind that he has neither ended nor been interrupted in ending."""
+    return session.has_begun or (session.is_known_in_transaction and not session.ended_unsurely)
+
+
+cdef bint may_be_in_transaction(Session session):
+    """Whether a transaction block is open on the server when what was written is answered, or may be."""
+    if session.frontend.n_pending:
+        return not session.last_ends_transaction
+    return session.frontend.status != c'I'
+
+
+def drop_unsent(Session session not None):
+    """What the borrower had not written fails."""
+    cdef Call call
+    queue = session.queue
+    session.queue = deque([call for call in queue if call.is_internal])
+    for call in queue:
+        if not call.is_internal:
+            call.fail(InterfaceError("the connection was released back to the pool before the statement was sent"))
+
+
+def give_up_lease(Session session not None, tuple reset not None):
+    """What the borrower had not written fails; the session is reset with `reset` unless nothing was executed."""
+    cdef Call call
+    if session.queue:
+        drop_unsent(session)
+        for call in session.queue:
+            # A ROLLBACK: the reset rolls back; to its transaction it is all the same.
+            call.finish("ROLLBACK")
+        session.queue.clear()
+    session.preludes.clear()
+    session.has_begun = False
+    session.transaction_failure = None
+    session.ended_unsurely = False
+    if session.n_written == session.n_written_at_reset:
+        return      # He has written nothing: what the last reset did, or will do, still holds.
+    session.reset.owe(reset, may_be_in_transaction(session))
+    session.schedule_tick()
+    session.n_written_at_reset = session.n_written

@@ -1,0 +1,29 @@
+"""The orderly end of a session, in two steps; whoever takes them bounds the time."""
+from asyncpg_core.call cimport Call
+from asyncpg_core.session cimport Session
+
+from pgproto.errors import InterfaceError
+
+
+async def drain(Session session not None):
+    """Cancel what is running and wait until nothing is owed any more."""
+    cdef Call call
+    for call in session.live_calls():
+        if call.op is None or not call.op.is_written:
+            call.fail(InterfaceError("the connection is being closed"))
+    while not session.is_closed and (session.frontend.n_pending or session.holds_writes):
+        if session.frontend.head is not None and not session.holds_writes:
+            session.canceller.start(session.frontend.head)
+        session.drained = session.loop.create_future()
+        await session.drained
+
+
+async def part(Session session not None):
+    """Send Terminate and wait until the server has hung up."""
+    if not session.is_closed and not session.transport.is_closed:
+        session.is_parting = True
+        session.frontend.put_terminate()
+        session.transport.flush()
+        while not session.is_closed:
+            session.drained = session.loop.create_future()
+            await session.drained

@@ -1,0 +1,38 @@
+"""What a pool refuses of its arguments before it opens anything."""
+from __future__ import annotations
+
+from typing import Any
+
+from asyncpg_core.connection import check_classes
+from pgproto.errors import InterfaceError
+
+
+def check_pool_classes(connection_class: Any, record_class: Any) -> None:
+    """Refuse what cannot be a connection or a row; a pool says it as TypeError."""
+    try:
+        check_classes(connection_class, record_class)
+    except InterfaceError as error:
+        raise TypeError(str(error)) from error.__cause__
+
+
+def check_sizes(min_size: int, max_size: int, init_size: int | None, max_queries: int, lifetime: float) -> None:
+    """Refuse sizes that make no sense."""
+    if max_size <= 0:
+        raise ValueError("max_size is expected to be greater than zero")
+    if min_size < 0:
+        raise ValueError("min_size is expected to be greater or equal to zero")
+    if min_size > max_size:
+        raise ValueError("min_size is greater than max_size")
+    if init_size is not None and not min_size <= init_size <= max_size:
+        raise ValueError("init_size is expected to be between min_size and max_size")
+    if max_queries <= 0:
+        raise ValueError("max_queries is expected to be greater than zero")
+    if lifetime < 0:
+        raise ValueError("max_inactive_connection_lifetime is expected to be greater or equal to zero")
+
+
+class DefaultSize(int):
+    """A default that can be told from the same number given by the user."""
+
+
+DEFAULT_MIN_SIZE = DefaultSize(10)
