@@ -2,10 +2,12 @@
 
     python tools/mutants.py [--count 200] [--seed 1] [--workers 2] [--only GLOB]
 
-The candidates of all subject files are shuffled by the seed and tried in that order until `count` of them have
-compiled. Each is applied in a scratch copy, what depends on it is built again without optimization, and the unit tests
-run, those first that name the module. A failure, a crash or a hang is a catch. Outcomes are kept in the cache under a
-hash of the sources and tests, so an interrupted run goes on where it stopped. Exit status 0: at least 90 % are caught.
+The candidates of all subject files are shuffled by the seed and tried in that order until `count` of them counted. Each
+is applied in a scratch copy, what depends on it is built again without optimization, and the unit tests run, those
+first that name the module. A failure, a crash or a hang is a catch. Two kinds do not count: what does not compile, and
+what changes nothing. The latter is decided by compilers alone: the C that Cython makes is the same but for comments,
+or an optimizing compiler makes the same object files of it. Outcomes are kept in the cache under a hash of the sources
+and tests, so an interrupted run goes on where it stopped. Exit status 0: at least 90 % are caught.
 """
 import argparse
 import concurrent.futures
@@ -17,10 +19,13 @@ import queue
 import random
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -28,10 +33,14 @@ from typing import NamedTuple
 from tools.scratch import ROOT, cache_dir, environment, fresh_copy, source_files
 
 SUBJECTS = ("pgproto/wire.*", "pgproto/read_buffer.*", "pgproto/write_buffer.*", "pgproto/messages/*", "pgproto/owed.*",
-            "pgproto/operations/*", "pgproto/frontend.*", "pgproto/record.*")
+            "pgproto/operations/*", "pgproto/frontend.*", "pgproto/record.*", "pgproto/record_iterators.h",
+            "pgproto/row_shape.h")
 SUFFIXES = (".pyx", ".pxd", ".py", ".c", ".h")
 BAR = 0.90
+COUNTED = ("caught", "survived")
 MEMORY_BYTES = 6 << 30
+# No unit test takes longer; C that loops holds the GIL, so only faulthandler's own thread can end it.
+TEST_SECONDS = 20
 
 SWAPS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+": "-", "-": "+", "+=": "-=", "-=": "+=",
@@ -49,6 +58,7 @@ C_TOKEN = re.compile(
     r"(?P<skip>//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|\#[^\n]*(?:\\\n[^\n]*)*|\s+)"
     r"|(?P<word>[A-Za-z_]\w*)|(?P<number>0[xX][0-9a-fA-F]+[uUlL]*|\d+[uUlL]*)"
     r"|(?P<operator>" + "|".join(map(re.escape, OPERATORS)) + r"|.)", re.DOTALL)
+C_COMMENT = re.compile(r"(?P<kept>\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')|/\*.*?\*/|//[^\n]*", re.DOTALL)
 # Lines that say what exists and not what happens: a change there breaks the compilation or nothing. A condition on the
 # kind of build or on likelihood is of that sort, too.
 DECLARATION = re.compile(r"\s*(from\b|import\b|cimport\b|include\b|@|__all__|cdef extern|ctypedef|"
@@ -94,8 +104,7 @@ def mutants_of(path: str, text: str) -> list[Mutant]:
         new = number_plus_one(old) if token.lastgroup == "number" else SWAPS.get(re.sub(r"\s+", " ", old))
         if new is None or not is_likely(token.lastgroup or "", old, before, after, is_c=is_c):
             continue
-        # Beside `except -1` a returned 0 says "no exception", and so does 1.
-        if (before.strip(), old, after.strip()) == ("return", "0", "") and "except -1" in enclosing_head(text, start):
+        if (before.strip(), old, after.strip()) == ("return", "0", "") and is_mere_success(text, start):
             continue
         found.append(Mutant(path, start, old, new, text.count("\n", 0, start) + 1))
     return found
@@ -125,10 +134,21 @@ def is_likely(kind: str, old: str, before: str, after: str, *, is_c: bool) -> bo
     return not (old == "not" and re.search(r"\bis\s*$", before))
 
 
-def enclosing_head(text: str, at: int) -> str:
-    """The line that opens the function around a place, as far as the last line that begins one tells."""
-    heads = re.findall(r"^\s*(?:cdef|cpdef|def)\b[^\n]*:\s*$", text[:at], re.MULTILINE)
-    return heads[-1] if heads else ""
+FUNCTION_HEAD = re.compile(r"^ *(?:cdef|cpdef|def)\b[^\n]*:\s*$", re.MULTILINE)
+
+
+def is_mere_success(text: str, at: int) -> bool:
+    """Whether the 0 returned at a place says "no exception" and nothing else, as any number but -1 would.
+
+    So it is in a function with `except -1` that returns nothing but 0, or what another call says.
+    """
+    heads = [head for head in FUNCTION_HEAD.finditer(text) if head.start() < at]
+    if not heads or "except -1" not in heads[-1][0]:
+        return False
+    following = FUNCTION_HEAD.search(text, at)
+    body = text[heads[-1].end():following.start() if following else len(text)]
+    returned = re.findall(r"^ *return\b *([^\n]*)", body, re.MULTILINE)
+    return all(value == "0" or value.endswith(")") for value in returned)
 
 
 def is_size(text: str) -> bool:
@@ -157,16 +177,14 @@ def state_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def relevant_first(tree: Path, subject: str) -> list[str]:
-    """The unit tests, those that name the subject's module first, the short ones before the long ones."""
+def by_relevance(tree: Path, subject: str) -> tuple[list[str], list[str]]:
+    """The unit tests: those that name the subject's module and then the others, the short before the long."""
     module = Path(subject).stem
-    files = sorted((tree / "tests" / "unit").rglob("test_*.py"), key=lambda path: (path.stat().st_size, path))
-
-    def rank(path: Path) -> int:
-        text = path.read_text()
-        return 0 if module in path.stem else 1 if re.search(rf"\b{module}\b", text) else 2
-
-    return [str(path.relative_to(tree)) for path in sorted(files, key=rank)]
+    ranked: dict[int, list[str]] = {0: [], 1: [], 2: []}
+    for path in sorted((tree / "tests" / "unit").rglob("test_*.py"), key=lambda path: (path.stat().st_size, path)):
+        rank = 0 if module in path.stem else 1 if re.search(rf"\b{module}\b", path.read_text()) else 2
+        ranked[rank].append(str(path.relative_to(tree)))
+    return ranked[0] + ranked[1], ranked[2]
 
 
 class Workshop:
@@ -183,7 +201,7 @@ class Workshop:
         if built.returncode:
             raise SystemExit(f"the unchanged sources do not build:\n{built.stdout}")
         started = time.monotonic()
-        if self.fails(self.base, "tests", timeout_seconds=600):
+        if self.is_caught(self.base, "everything", timeout_seconds=600):
             raise SystemExit(f"the unit tests fail on the unchanged sources; run them in {self.base}")
         self.timeout_seconds = 20 + 4 * (time.monotonic() - started)
         for number in range(workers):
@@ -197,9 +215,13 @@ class Workshop:
         return subprocess.run(command, cwd=tree, env=self.environ, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
 
-    def fails(self, tree: Path, subject: str, timeout_seconds: float) -> bool:
+    def is_caught(self, tree: Path, subject: str, timeout_seconds: float) -> bool:
+        return any(self.fails(tree, files, timeout_seconds) for files in by_relevance(tree, subject) if files)
+
+    def fails(self, tree: Path, files: list[str], timeout_seconds: float) -> bool:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no",
-                   *relevant_first(tree, subject)]
+                   f"--timeout={TEST_SECONDS}", "-o", f"faulthandler_timeout={TEST_SECONDS + 1}",
+                   "-o", "faulthandler_exit_on_timeout=true", *files]
         with subprocess.Popen(command, cwd=tree, env=self.environ | {"PYTHONPATH": str(tree)},
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                               preexec_fn=limit_memory) as tests:
@@ -210,20 +232,49 @@ class Workshop:
                 return True
 
     def try_one(self, mutant: Mutant) -> str:
-        """`caught`, `survived` or `invalid` (does not compile)."""
+        """`caught`, `survived`, `same` (it changes nothing) or `invalid` (it does not compile)."""
         tree = self.trees.get()
         try:
             path = tree / mutant.path
             text = path.read_text()
             path.write_text(text[:mutant.offset] + mutant.new + text[mutant.offset + len(mutant.old):])
-            if not mutant.path.endswith(".py") and self.build(tree, jobs=1).returncode:
+            if mutant.path.endswith(".py"):
+                if not compiles(path):
+                    return "invalid"
+            elif self.build(tree, jobs=1).returncode:
                 return "invalid"
-            if mutant.path.endswith(".py") and not compiles(path):
-                return "invalid"
-            return "caught" if self.fails(tree, mutant.path, self.timeout_seconds) else "survived"
+            units = self.changed_units(tree, mutant.path)
+            if not units and not mutant.path.endswith(".py"):
+                return "same"
+            if self.is_caught(tree, mutant.path, self.timeout_seconds):
+                return "caught"
+            return "same" if units and all(self.compiles_to_the_same(tree, unit) for unit in units) else "survived"
         finally:
             self.restore(tree)
             self.trees.put(tree)
+
+    def changed_units(self, tree: Path, subject: str) -> list[Path]:
+        """The C files, relative to the tree, whose meaning may have changed, the small ones first."""
+        generated = [path.relative_to(tree) for path in (tree / "build" / "cython-quick").rglob("*.c")]
+        if subject.endswith((".c", ".h")):
+            name = Path(subject).name
+            every = [*generated, *(path.relative_to(tree) for path in (tree / "pgproto").glob("*.c"))]
+            units = [unit for unit in every if unit.name == name or f'"{name}"' in (tree / unit).read_text()]
+        else:
+            units = [unit for unit in generated if without_comments(tree / unit) != without_comments(self.base / unit)]
+        return sorted(units, key=lambda unit: (tree / unit).stat().st_size)
+
+    def compiles_to_the_same(self, tree: Path, unit: Path) -> bool:
+        """Whether an optimizing compiler makes of the C file what it makes of the unchanged one."""
+        def compiled(root: Path) -> bytes:
+            with tempfile.TemporaryDirectory() as place:
+                subprocess.run([*shlex.split(sysconfig.get_config_var("CC")), "-O2", "-g0", "-fPIC", "-DNDEBUG", "-w",
+                                "-DCYTHON_PEP489_MULTI_PHASE_INIT=1", "-I.", "-Ipgproto",
+                                f"-I{sysconfig.get_path('include')}", "-c", str(unit), "-o", f"{place}/unit.o"],
+                               cwd=root, env=self.environ, check=True)
+                return Path(place, "unit.o").read_bytes()
+
+        return compiled(self.base) == compiled(tree)
 
     def restore(self, tree: Path) -> None:
         """Give every changed file, source or built, the base's content and time; delete what the base has not."""
@@ -245,6 +296,12 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
+def without_comments(path: Path) -> str:
+    """The text of a C file; Cython's comments quote the source, and its metadata at the top has no meaning."""
+    text = path.read_text() if path.exists() else ""
+    return C_COMMENT.sub(lambda found: found["kept"] or "", text)
+
+
 def compiles(path: Path) -> bool:
     try:
         compile(path.read_text(), str(path), "exec")
@@ -254,20 +311,20 @@ def compiles(path: Path) -> bool:
 
 
 def next_batch(count: int, mutants: list[Mutant], known: dict[str, str]) -> list[Mutant]:
-    """The mutants to try now: as many as are lacking to `count` valid ones, in order; empty at the end."""
+    """The mutants to try now: as many as are lacking to `count` that count, in order; empty at the end."""
     valid = 0
     for at, mutant in enumerate(mutants):
         if valid == count:
             return []
         if mutant.key not in known:
             return [later for later in mutants[at:at + count - valid] if later.key not in known]
-        valid += known[mutant.key] != "invalid"
+        valid += known[mutant.key] in COUNTED
     return []
 
 
 def run_until(count: int, mutants: list[Mutant], known: dict[str, str], place: Path, workers: int,
               results: Path) -> None:
-    """Try mutants in order, `workers` at a time, until the first `count` valid ones of the order are known."""
+    """Try mutants in order, `workers` at a time, until the first `count` of the order that count are known."""
     workshop = None
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
@@ -277,7 +334,7 @@ def run_until(count: int, mutants: list[Mutant], known: dict[str, str], place: P
                 known[mutant.key] = outcome
                 with open(results, "a") as file:
                     file.write(json.dumps({"key": mutant.key, "outcome": outcome}) + "\n")
-                valid = sum(seen != "invalid" for seen in known.values())
+                valid = sum(seen in COUNTED for seen in known.values())
                 print(f"[{valid:3}/{count} {time.monotonic() - started:5.0f} s] {outcome:8} {mutant}", flush=True)
 
 
@@ -303,12 +360,15 @@ def main() -> int:
 
 
 def report(count: int, mutants: list[Mutant], known: dict[str, str]) -> int:
-    valid = [mutant for mutant in mutants if known.get(mutant.key) in ("caught", "survived")][:count]
+    valid = [mutant for mutant in mutants if known.get(mutant.key) in COUNTED][:count]
     survivors = sorted(mutant for mutant in valid if known[mutant.key] == "survived")
     print("\nsurvivors:" if survivors else "\nno survivors")
     for mutant in survivors:
         print(f"  {mutant}")
     caught = len(valid) - len(survivors)
+    tried = mutants[:mutants.index(valid[-1]) + 1] if valid else []
+    left_out = {why: sum(known.get(mutant.key) == why for mutant in tried) for why in ("invalid", "same")}
+    print(f"not counted: {left_out['invalid']} that do not compile, {left_out['same']} that change nothing")
     print(f"{caught} of {len(valid)} caught ({caught / max(1, len(valid)):.1%}); the bar is {BAR:.0%}")
     return 0 if valid and caught >= BAR * len(valid) else 1
 

@@ -6,7 +6,7 @@ import pytest
 if os.name == "nt":
     pytest.skip("missing feature: limits of memory per process", allow_module_level=True)
 
-from tools.mutants import Mutant, mutants_of, next_batch
+from tools.mutants import Mutant, mutants_of, next_batch, without_comments
 
 SOURCE = '''
 """A docstring with 1 < 2."""
@@ -45,10 +45,36 @@ static PyObject *f(char *p) {
                                       (4, "0x10u", "17u")]
 
 
+TWO_RETURNS = """
+cdef int find(int n) except -1:
+    if n == 7:
+        return 0
+    return {last}
+cdef int other() except -1:
+    return 0
+"""
+
+
+@pytest.mark.parametrize(("last", "counts"), [("0", False), ("self.fill(n)", False), ("1", True), ("n", True)])
+def test_a_returned_0_is_changed_only_where_it_is_more_than_success(last, counts):
+    changed = changes("a.pyx", TWO_RETURNS.format(last=last))
+    assert ((4, "0", "1") in changed) == counts
+    assert (7, "0", "1") not in changed
+
+
+def test_comments_do_not_make_c_files_differ(tmp_path):
+    def stripped(source):
+        (tmp_path / "a.c").write_text(source)
+        return without_comments(tmp_path / "a.c")
+
+    assert stripped("/* x < 1 */f(1);// y\n") == stripped("/* x\n <= 1 */f(1);// z\n") == "f(1);\n"
+    assert stripped("f(\"http://a\", 1);") != stripped("f(\"http://a\", 2);")
+
+
 def test_mutants_that_do_not_compile_are_replaced_and_known_ones_not_tried_again():
     mutants = [Mutant("a.pyx", at, "<", "<=", 1) for at in range(5)]
     assert next_batch(2, mutants, {}) == mutants[:2]
-    known = {mutants[0].key: "invalid", mutants[1].key: "caught"}
-    assert next_batch(2, mutants, known) == mutants[2:3]
+    known = {mutants[0].key: "invalid", mutants[1].key: "caught", mutants[2].key: "same"}
+    assert next_batch(2, mutants, known) == mutants[3:4]
     assert next_batch(1, mutants, known) == []
     assert next_batch(9, mutants, {mutant.key: "survived" for mutant in mutants}) == []
