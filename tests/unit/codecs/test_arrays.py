@@ -4,6 +4,7 @@ import struct
 import pytest
 
 from pgproto.codecs.arrays import array_codec
+from pgproto.codecs.json import json_codec
 from pgproto.codecs.registry import builtin_codec
 from pgproto.codecs.text_fallback import text_codec
 from pgproto.errors import MalformedBody, OutOfRange
@@ -136,3 +137,34 @@ def test_lists_of_a_json_array_are_dimensions_and_tuples_are_values():
     codec = builtin_codec(3807)
     assert both(codec, [{"a": 1}, (1, 2), "3"]) == ['{"a": 1}', "[1, 2]", "3"]
     assert both(codec, [["1"], ["2"]]) == [["1"], ["2"]]
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    (b"[0:1]={1,2}", [1, 2]), (b"[-1:0]={1,2}", [1, 2]), (b"[-3:-2]={1,2}", [1, 2]), (b"[5:5][2:3]={{1,2}}", [[1, 2]]),
+])
+def test_bounds_in_a_text_are_checked_and_dropped(text, value):
+    assert INT4S.decode_value(text, 0) == value
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    (b"[1:1]={}", "as many elements as the bounds say"), (b"[1:2]={1}", "2 items"), (b"[1:1]={{1}}", "as many braces"),
+    (b"[1:0]={1}", "bounds like"), (b"[:1]={1}", "bounds like"), (b"[1:]={1}", "bounds like"),
+    (b"[1-1]={1}", "bounds like"), (b"[1:1={1}", "bounds like"), (b"[1:1]{1}", "bounds like"),
+    (b"[1:1]" * 7 + b"={1}", "more than 6 dimensions"), (b"{" * 7 + b"1" + b"}" * 7, "more than 6 dimensions"),
+])
+def test_a_text_whose_bounds_do_not_fit_is_malformed(text, expected):
+    with pytest.raises(MalformedBody, match=expected):
+        INT4S.decode_value(text, 0)
+
+
+def test_what_a_users_decoder_raises_for_an_element_comes_out_as_it_is():
+    failure = ValueError("not today")
+
+    def refuse(text):
+        raise failure
+
+    documents = array_codec(199, json_codec(114, decoder=refuse))
+    for format, body in ((0, b"{1}"), (1, builtin_codec(199).encode_value(["1"]))):
+        with pytest.raises(ValueError) as caught:
+            documents.decode_value(body, format)
+        assert caught.value is failure

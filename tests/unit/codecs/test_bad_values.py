@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from pgproto.codecs.registry import builtin_codec
+from pgproto.codecs.text_fallback import text_codec
+from pgproto.errors import MalformedBody, OutOfRange
 
 UTC = datetime.timezone.utc
 
@@ -150,3 +152,55 @@ def test_uuids_of_other_makers_are_written():
     Other.bytes = b"short"
     with pytest.raises(ValueError, match="16 bytes"):
         builtin_codec(2950).encode_value(Other())
+
+
+def test_a_value_that_claims_an_ordinal_or_a_part_out_of_range_is_refused():
+    class Day:
+        def __init__(self, ordinal):
+            self.ordinal = ordinal
+
+        def toordinal(self):
+            return self.ordinal
+
+    date = builtin_codec(1082)
+    for ordinal in (1, 3652059):
+        assert date.decode_value(date.encode_value(Day(ordinal))) == datetime.date.fromordinal(ordinal)
+    for ordinal in (0, 3652060):
+        with pytest.raises(OverflowError, match=f"got ordinal {ordinal}"):
+            date.encode_value(Day(ordinal))
+
+    class Delta:
+        days, seconds, microseconds = 10**9, 0, 0
+
+    for format in (0, 1):
+        with pytest.raises(OverflowError, match="days of 1000000000 is outside what a timedelta can hold"):
+            builtin_codec(1186).encode_value(Delta(), format)
+
+
+def test_an_empty_char_is_the_zero_byte():
+    assert builtin_codec(18).encode_value(b"") == b"\0"
+
+
+@pytest.mark.parametrize("sign", ["", "-", "+"])
+def test_an_infinite_numeric_keeps_its_sign(sign):
+    codec = builtin_codec(1700)
+    assert codec.decode_value(codec.encode_value(f"{sign}Infinity")) == Decimal(f"{sign}Infinity")
+    assert codec.decode_value(codec.encode_value(Decimal(f"{sign}Infinity"), 0), 0) == Decimal(f"{sign}Infinity")
+
+
+def test_a_codec_names_itself_and_refuses_a_format_it_does_not_have():
+    assert repr(builtin_codec(23)) == "<Codec pg_catalog.int4 oid=23>"
+    for codec, format in ((text_codec(99999, "thing"), 1), (builtin_codec(23), 2), (builtin_codec(23), -1)):
+        with pytest.raises(ValueError, match=f"{codec.name} cannot be written in format {format}"):
+            codec.encode_value("x", format)
+        with pytest.raises(ValueError, match=f"{codec.name} cannot be read in format {format}"):
+            codec.decode_value(b"x", format)
+
+
+@pytest.mark.parametrize(("oid", "text", "kind", "expected"), [
+    (1186, b"2562047788:00:00", OutOfRange, "outside what can be read from text"),
+    (1114, b"400000-01-01 00:00:00", MalformedBody, "a year up to 294276"),
+])
+def test_a_text_beyond_what_can_be_read_is_refused(oid, text, kind, expected):
+    with pytest.raises(kind, match=expected):
+        builtin_codec(oid).decode_value(text, 0)
