@@ -9,9 +9,9 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
 cimport cython
 
 from pgproto.messages.backend cimport read_command_tag, read_copy_response
-from pgproto.messages.frontend cimport put_copy_data, put_copy_done, put_copy_fail, put_query
-from pgproto.operations.operation cimport QUERY, READY
-from pgproto.operations.simple cimport fail_prefixed, prefixed
+from pgproto.messages.frontend cimport put_copy_data, put_copy_done, put_copy_fail
+from pgproto.operations.operation cimport READY
+from pgproto.operations.simple cimport fail_prefixed, put_prefixed
 
 from pgproto.errors import InterfaceError
 
@@ -27,10 +27,7 @@ cdef class CopyIn(Operation):
         self.closes_gate = True
 
     cdef int put(self, WriteBuffer out) except -1:
-        self.n_prelude_left = len(self.prelude) if self.prelude else 0
-        put_query(out, prefixed(self.prelude, self.sql))
-        self.owe(QUERY)
-        self.has_sync = True
+        self.n_prelude_left = put_prefixed(self, out, self.sql)
         return 0
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
@@ -96,10 +93,7 @@ cdef class CopyOut(Operation):
         self.high_water = high_water
 
     cdef int put(self, WriteBuffer out) except -1:
-        self.n_prelude_left = len(self.prelude) if self.prelude else 0
-        put_query(out, prefixed(self.prelude, self.sql))
-        self.owe(QUERY)
-        self.has_sync = True
+        self.n_prelude_left = put_prefixed(self, out, self.sql)
         return 0
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
@@ -117,11 +111,11 @@ cdef class CopyOut(Operation):
                 self.n_prelude_left -= 1
             else:
                 self.tag = read_command_tag(body[0])
-        elif kind == c'G':
-            put_copy_fail(out, "the statement is not a COPY .. TO STDOUT")
-            self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
-        elif kind == c'W':
-            put_copy_done(out)
+        elif kind == c'G' or kind == c'W':
+            if kind == c'G':
+                put_copy_fail(out, "the statement is not a COPY .. TO STDOUT")
+            else:
+                put_copy_done(out)
             self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
         return 0
 

@@ -7,7 +7,7 @@ from pgproto.wire cimport Slice
 from pgproto.write_buffer cimport WriteBuffer
 
 
-cdef str prefixed(tuple prelude, str sql)
+cdef Py_ssize_t put_prefixed(Operation op, WriteBuffer out, str sql) except -1
 cdef int fail_prefixed(Operation op, object error, Py_ssize_t n_prelude_left) except -1
 
 

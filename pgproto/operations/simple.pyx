@@ -25,6 +25,14 @@ cdef str prefixed(tuple prelude, str sql):
     return "; ".join(prelude) + "; " + sql if prelude else sql
 
 
+cdef Py_ssize_t put_prefixed(Operation op, WriteBuffer out, str sql) except -1:
+    """Put a simple Query with its operation's prelude in front; return how many commands the prelude has."""
+    put_query(out, prefixed(op.prelude, sql))
+    op.owe(QUERY)
+    op.has_sync = True
+    return len(op.prelude) if op.prelude else 0
+
+
 cdef int fail_prefixed(Operation op, object error, Py_ssize_t n_prelude_left) except -1:
     """Fail an operation whose text carries its prelude: an error's position counts from the caller's own text."""
     if op.error is not None:
@@ -45,13 +53,9 @@ cdef class SimpleQuery(Operation):
     def __cinit__(self, str sql not None):
         self.sql = sql
         self.closes_gate = mentions_copy(sql) is not None
-        self.has_sync = True
 
     cdef int put(self, WriteBuffer out) except -1:
-        self.n_prelude_left = len(self.prelude) if self.prelude else 0
-        put_query(out, prefixed(self.prelude, self.sql))
-        self.owe(QUERY)
-        self.has_sync = True
+        self.n_prelude_left = put_prefixed(self, out, self.sql)
         return 0
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:

@@ -31,7 +31,6 @@ cdef class Startup(Operation):
         self.authentication = authentication
         self.version = version
         self.least_version = least_version
-        self.has_sync = True
 
     cdef int put(self, WriteBuffer out) except -1:
         put_startup(out, self.version, self.parameters)
