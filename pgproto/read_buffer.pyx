@@ -58,29 +58,26 @@ cdef class ReadBuffer:
     cdef int make_room(self) except -1:
         """See to it that a receive finds at least LEAST_ROOM bytes free."""
         cdef Py_ssize_t n = self.tail - self.head
-        cdef Py_ssize_t capacity
+        cdef Py_ssize_t capacity = 2 * n
         if n == 0:
             self.head = self.tail = 0
-            if self.memory.n > USUAL_CAPACITY * 4 and self.wanted == 0:
+            if self.memory.n > USUAL_CAPACITY * 4:
                 self.memory = Memory(USUAL_CAPACITY)
             return 0
         if self.memory.n - self.tail >= LEAST_ROOM:
             return 0
-        if n <= self.memory.n // 4 and self.wanted <= self.memory.n:
+        if n <= self.memory.n // 2:
             memmove(self.memory.start, self.memory.start + self.head, n)
             self.head = 0
             self.tail = n
             return 0
-        capacity = self.memory.n
-        if n > capacity // 2:
-            capacity = 2 * n
-            if self.wanted > n and self.wanted + LEAST_ROOM < capacity:
-                capacity = self.wanted + LEAST_ROOM
+        if self.wanted > 0 and self.wanted + LEAST_ROOM < capacity:
+            capacity = self.wanted + LEAST_ROOM
         return self.move_to(capacity)
 
     cdef int move_to(self, Py_ssize_t capacity) except -1:
         cdef Py_ssize_t n = self.tail - self.head
-        cdef Memory memory = Memory(capacity if capacity > n + LEAST_ROOM else n + LEAST_ROOM)
+        cdef Memory memory = Memory(capacity)
         memcpy(memory.start, self.memory.start + self.head, n)
         self.memory = memory
         self.head = 0
@@ -99,6 +96,10 @@ cdef class ReadBuffer:
         """Return a view of the free end to receive into."""
         self.make_room()
         return memoryview(self.memory)[self.tail:]
+
+    def received(self, Py_ssize_t n):
+        """n bytes have been written to the front of what `writable` returned."""
+        self.filled(n)
 
     def extend(self, data):
         """Append bytes; what a test or a transport without receive-into does."""

@@ -95,7 +95,7 @@ cdef class WriteBuffer:
         """Put a str in UTF-8 and its terminating zero byte; one inside is refused."""
         cdef Py_ssize_t n
         cdef const char *at = PyUnicode_AsUTF8AndSize(text, &n)
-        if n > 0 and memchr(at, 0, n) != NULL:
+        if memchr(at, 0, n) != NULL:
             raise InterfaceError("a zero byte cannot be part of a string that is sent to the server")
         self.put_bytes(at, n)
         return self.put_byte(0)
@@ -116,6 +116,32 @@ cdef class WriteBuffer:
         cdef Py_ssize_t mark = self.length
         self.put_bytes(part, len(part))
         return mark
+
+    def put(self, str what not None, value):
+        """Put a number, or a message or value of one byte."""
+        cdef Py_ssize_t at
+        if what == "byte":
+            self.put_byte(value)
+        elif what == "int16":
+            self.put_int16(value)
+        elif what == "int32":
+            self.put_int32(value)
+        elif what == "int64":
+            self.put_int64(value)
+        elif what == "float8":
+            self.put_float8(value)
+        elif what == "float4":
+            self.put_float4(value)
+        elif what == "text":
+            self.put_cstring(value)
+        elif what == "message":
+            at = self.begin_message(c"M")
+            self.put_byte(value)
+            self.end_message(at, MESSAGE_SENT_LONG_MAX)
+        else:
+            at = self.begin_value()
+            self.put_byte(value)
+            self.end_value(at)
 
     def cut_to(self, Py_ssize_t mark):
         self.cut(mark)

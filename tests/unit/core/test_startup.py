@@ -352,6 +352,27 @@ def test_a_peer_that_speaks_something_else_is_named(speech, text):
         assert frontend.lose() == [op]
 
 
+@pytest.mark.parametrize("first", [b"H", b"<", b"\x15", b"\x16", b"2"])
+def test_a_foreign_first_byte_is_enough(first):
+    frontend, _ = begun()
+    with pytest.raises(ProtocolError, match="the peer does not speak PostgreSQL's protocol"):
+        frontend.receive(first)
+
+
+@pytest.mark.parametrize("first", [b"E", b"N", b"R", b"S", b"v", b"K", b"Z", b"SSH", b"R\0\0\0"])
+def test_a_first_byte_that_may_be_a_servers_is_waited_for(first):
+    frontend, _ = begun()
+    assert frontend.receive(first) == []
+
+
+def test_what_lies_behind_the_last_byte_received_is_not_looked_at():
+    frontend, _ = begun()
+    assert frontend.receive(notice("?" * 500)) == []
+    assert frontend.receive(notice("short")) == []
+    assert (frontend.receive(b""), frontend.resume()) == ([], [])
+    assert [len(told["M"]) for told in frontend.notices] == [500, 5]
+
+
 def test_an_unknown_peer_is_shown_by_its_first_bytes():
     frontend, _ = begun()
     with pytest.raises(ProtocolError, match="the peer does not speak PostgreSQL's protocol, it sends b'220 mail'$"):

@@ -160,6 +160,64 @@ def test_a_read_buffer_always_offers_room_for_a_receive():
         assert len(buffer.writable()) >= 16_384
 
 
+def test_a_read_buffer_grows_only_when_a_receive_would_find_less_than_16_kib():
+    buffer = ReadBuffer()
+    buffer.extend(bytes(65_536 - 16_384))
+    assert len(buffer.writable()) == 16_384
+    buffer.extend(b"x")
+    assert len(buffer.writable()) == buffer.capacity - len(buffer)
+    assert buffer.capacity == 2 * (65_536 - 16_384 + 1)
+
+
+def test_a_read_buffer_that_is_half_empty_is_compacted_and_a_fuller_one_grows():
+    for n_left, capacity in [(32_768, 65_536), (32_769, 65_538)]:
+        frontend = ready_frontend()
+        first = notice("m" * (50_000 - n_left - len(notice(""))))
+        second = notice("t" * 60_000)
+        frontend.receive(first + second[:n_left])
+        assert len(frontend.input) == n_left
+        assert len(frontend.input.writable()) == capacity - n_left
+        assert frontend.input.capacity == capacity
+        frontend.receive(second[n_left:])
+        assert [len(told["M"]) for told in frontend.notices] == [len(first) - len(notice("")), 60_000]
+
+
+def test_a_read_buffer_takes_room_for_a_message_of_known_length_and_one_receive():
+    frontend = ready_frontend()
+    whole = notice("m" * 200_000)
+    frontend.receive(whole[:100_000])
+    assert frontend.input.capacity == 131_072
+    frontend.receive(whole[100_000:131_072])
+    frontend.input.writable()
+    assert frontend.input.capacity == len(whole) + 16_384
+    frontend.receive(whole[131_072:])
+    assert len(frontend.notices) == 1
+
+
+def test_a_read_buffer_of_four_times_its_usual_size_is_kept():
+    frontend = ready_frontend()
+    whole = notice("m" * (262_144 - 16_384 - len(notice(""))))
+    for at in range(0, len(whole), 16_384):
+        frontend.receive(whole[at : at + 16_384])
+        frontend.input.writable()
+    assert len(frontend.notices) == 1
+    assert frontend.input.capacity == len(frontend.input.writable()) == 262_144
+
+
+def test_what_a_transport_has_received_must_fit_into_what_it_was_given():
+    buffer = ReadBuffer()
+    view = buffer.writable()
+    view[:3] = b"abc"
+    buffer.received(3)
+    buffer.received(0)
+    for n in (-1, 65_534):
+        with pytest.raises(ValueError, match=f"{n} bytes cannot have been received into 65533"):
+            buffer.received(n)
+    assert len(buffer) == 3
+    buffer.received(65_533)
+    assert len(buffer) == 65_536
+
+
 def test_a_read_buffer_is_compacted_when_little_is_left_in_it():
     frontend = ready_frontend()
     frontend.receive(notice("m" * 55_000) + notice("n")[:-3])
@@ -175,6 +233,13 @@ def test_a_message_length_below_four_is_refused(length):
     with pytest.raises(ProtocolError, match=f"announces a length of {length}, the least is 4"):
         frontend.receive(header("D", length))
     assert frontend.dead is not None
+
+
+def test_the_bad_length_behind_a_good_message_is_the_one_that_is_told():
+    frontend = ready_frontend()
+    with pytest.raises(ProtocolError, match="message b'D' announces a length of 3, the least is 4"):
+        frontend.receive(notice("x" * 300) + header("D", 3))
+    assert len(frontend.notices) == 1
 
 
 def test_a_message_length_of_four_is_an_empty_body():
@@ -241,6 +306,47 @@ def test_a_write_buffer_doubles_or_takes_what_is_asked_for():
     assert buffer.allocated == 2048
     buffer.append(bytes(10_000))
     assert buffer.allocated == 1025 + 10_000 + 1024
+
+
+PUTS = [
+    ("byte", 200, b"\xc8"),
+    ("int16", -2, b"\xff\xfe"),
+    ("int32", 0x01020304, b"\1\2\3\4"),
+    ("int64", -3, b"\xff" * 7 + b"\xfd"),
+    ("float8", 1.5, struct.pack("!d", 1.5)),
+    ("float4", 1.5, struct.pack("!f", 1.5)),
+    ("text", "h\xe9", b"h\xc3\xa9\0"),
+    ("message", 7, b"M\0\0\0\5\7"),
+    ("value", 7, b"\0\0\0\1\7"),
+]
+
+
+@pytest.mark.parametrize(("what", "value", "sent"), PUTS)
+def test_a_put_takes_the_room_that_it_needs_and_no_more(what, value, sent):
+    for n_free in range(len(sent) + 3):
+        buffer = WriteBuffer()
+        front = bytes(1024 - n_free)
+        buffer.append(front)
+        buffer.put(what, value)
+        assert buffer.allocated == (1024 if n_free >= len(sent) else 2048)
+        assert buffer.take() == front + sent
+
+
+def test_a_write_buffer_that_doubles_just_enough_takes_no_more():
+    for n, allocated in [(1048, 2048), (1049, 1000 + 1049 + 1024)]:
+        buffer = WriteBuffer()
+        buffer.append(bytes(1000))
+        buffer.append(bytes(n))
+        assert buffer.allocated == allocated
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0", "\0a"])
+def test_a_zero_byte_anywhere_in_a_text_is_refused(text):
+    buffer = WriteBuffer()
+    with pytest.raises(InterfaceError, match="a zero byte cannot be part of a string"):
+        buffer.put("text", text)
+    buffer.put("text", "")
+    assert buffer.take() == b"\0"
 
 
 def test_cutting_a_write_buffer_forgets_what_was_put_since_the_mark():
