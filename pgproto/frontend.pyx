@@ -268,7 +268,7 @@ cdef class Frontend:
             if outcome == ILLEGAL:
                 self.on_unlisted(op, kind, body, events)
                 continue
-            if outcome >= COPY_OUT and outcome != SYNC and outcome != QUERY and not op.closes_gate:
+            if outcome >= COPY_OUT and outcome != QUERY and not op.closes_gate:
                 self.refuse(op, kind)
             op.on_message(kind, &body, self.out)
             if outcome != DONE:

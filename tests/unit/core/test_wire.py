@@ -255,6 +255,13 @@ def test_a_message_longer_than_its_type_ever_is_is_refused_by_its_header(kind, l
         frontend.receive(header(kind, length))
 
 
+@pytest.mark.parametrize("length", [30_001, 30_005, 30_009])
+def test_a_message_longer_than_its_type_ever_is_is_refused_when_it_comes_whole(length):
+    frontend = ready_frontend()
+    with pytest.raises(ProtocolError, match=f"message 'C' announces {length - 4} bytes, which is not legal here"):
+        frontend.receive(message("C", bytes(length - 4)))
+
+
 @pytest.mark.parametrize(
     ("kind", "length"), [("D", 0x3FFFFFFF), ("C", 30_000), ("Z", 5)] + [(kind, 1_000_000) for kind in "TtDdENA"]
 )
