@@ -36,10 +36,9 @@ cdef int compile_table() except -1:
 
 compile_table()
 
-# Only these may be longer than MESSAGE_RECEIVED_SHORT_MAX: T t D d E N A.
 cdef bint may_be_long(unsigned char kind) noexcept:
-    return (kind == c'D' or kind == c'd' or kind == c'T' or kind == c't' or kind == c'E' or kind == c'N'
-            or kind == c'A')
+    """Whether a message of this type may be longer than MESSAGE_RECEIVED_SHORT_MAX."""
+    return kind in (c'T', c't', c'D', c'd', c'E', c'N', c'A')
 
 
 @cython.final
