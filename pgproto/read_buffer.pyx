@@ -40,7 +40,6 @@ cdef class Memory:
 cdef class ReadBuffer:
     def __cinit__(self):
         self.memory = Memory(USUAL_CAPACITY)
-        self.head = self.tail = self.wanted = 0
 
     def __len__(self):
         return self.tail - self.head
