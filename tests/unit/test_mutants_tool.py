@@ -6,7 +6,7 @@ import pytest
 if os.name == "nt":
     pytest.skip("missing feature: limits of memory per process", allow_module_level=True)
 
-from tools.mutants import Mutant, mutants_of, next_batch, without_comments
+from tools.mutants import Mutant, is_switch_anyway, mutants_of, next_batch, without_comments
 
 SOURCE = '''
 """A docstring with 1 < 2."""
@@ -60,6 +60,18 @@ def test_a_returned_0_is_changed_only_where_it_is_more_than_success(last, counts
     changed = changes("a.pyx", TWO_RETURNS.format(last=last))
     assert ((4, "0", "1") in changed) == counts
     assert (7, "0", "1") not in changed
+
+
+def test_an_or_that_cython_makes_a_switch_of_changes_nothing():
+    def is_switch(path, line):
+        [mutant] = [mutant for mutant in mutants_of(path, line) if mutant.old == "or"]
+        return is_switch_anyway(mutant, line)
+
+    assert is_switch("a.pyx", "    if kind == c'C' or kind == c's':\n")
+    assert is_switch("a.pyx", "    if kind == 1 or\n            kind == TWO:\n")
+    assert not is_switch("a.pyx", "    if kind == c'C' or mind == c's':\n")
+    assert not is_switch("a.pyx", "    if kind == c'C' or kind > c's':\n")
+    assert not is_switch("a.py", "    if kind == 1 or kind == 2:\n")
 
 
 def test_comments_do_not_make_c_files_differ(tmp_path):
