@@ -37,6 +37,8 @@ SUBJECTS = ("pgproto/wire.*", "pgproto/read_buffer.*", "pgproto/write_buffer.*",
             "pgproto/operations/*", "pgproto/frontend.*", "pgproto/record.*", "pgproto/record_iterators.h",
             "pgproto/row_shape.h")
 SUFFIXES = (".pyx", ".pxd", ".py", ".c", ".h")
+# Files of unit tests without these words test tools, or parts of the driver that never call the core.
+NEAR_THE_CORE = re.compile("pgproto|backend_bytes|startup_server")
 BAR = 0.90
 COUNTED = ("caught", "survived")
 MEMORY_BYTES = 6 << 30
@@ -192,12 +194,14 @@ def state_hash() -> str:
 
 
 def by_relevance(tree: Path, subject: str) -> tuple[list[str], list[str]]:
-    """The unit tests: those that name the subject's module and then the others, the short before the long."""
+    """The unit tests near the core: those that name the subject's module and the others, short ones first."""
     module = Path(subject).stem
     ranked: dict[int, list[str]] = {0: [], 1: [], 2: []}
     for path in sorted((tree / "tests" / "unit").rglob("test_*.py"), key=lambda path: (path.stat().st_size, path)):
-        rank = 0 if module in path.stem else 1 if re.search(rf"\b{module}\b", path.read_text()) else 2
-        ranked[rank].append(str(path.relative_to(tree)))
+        text = path.read_text()
+        if NEAR_THE_CORE.search(text):
+            rank = 0 if module in path.stem else 1 if re.search(rf"\b{module}\b", text) else 2
+            ranked[rank].append(str(path.relative_to(tree)))
     return ranked[0] + ranked[1], ranked[2]
 
 
