@@ -65,7 +65,8 @@ C_COMMENT = re.compile(r"(?P<kept>\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')|/\
 # Lines that say what exists and not what happens: a change there breaks the compilation or nothing. A condition on the
 # kind of build or on likelihood is of that sort, too.
 DECLARATION = re.compile(r"\s*(from\b|import\b|cimport\b|include\b|@|__all__|cdef extern|ctypedef|"
-                         r"static PyTypeObject|\.tp_|raise AssertionError|assert\b|if TYPE_CHECKING|PyDoc_STRVAR)")
+                         r"static PyTypeObject|\.tp_|\{NULL\b|raise AssertionError|assert\b|if TYPE_CHECKING|"
+                         r"PyDoc_STRVAR)")
 
 
 class Mutant(NamedTuple):
@@ -108,6 +109,8 @@ def mutants_of(path: str, text: str) -> list[Mutant]:
         if new is None or not is_likely(token.lastgroup or "", old, before, after, is_c=is_c):
             continue
         if (before.strip(), old, after.strip()) == ("return", "0", "") and is_mere_success(text, start):
+            continue
+        if (before.strip(), old, after.strip()) == ("return -", "1", ";") and is_mere_failure(text, start):
             continue
         found.append(Mutant(path, start, old, new, text.count("\n", 0, start) + 1))
     return found
@@ -152,6 +155,16 @@ def is_mere_success(text: str, at: int) -> bool:
     body = text[heads[-1].end():following.start() if following else len(text)]
     returned = re.findall(r"^ *return\b *([^\n]*)", body, re.MULTILINE)
     return all(value == "0" or value.endswith(")") for value in returned)
+
+
+def is_mere_failure(text: str, at: int) -> bool:
+    """Whether the -1 returned at a place in C says "an exception is set", as any negative int would.
+
+    A hash of -2 is a hash, so only functions of type int are meant, and of those the ones that know no -2.
+    """
+    opening, closing = text.rfind("\n{", 0, at), text.find("\n}", at)
+    head = text[:opening].rsplit("\n", 1)[-1]
+    return re.match(r"static (inline )?int\b", head) is not None and "-2" not in text[opening:closing]
 
 
 def is_switch_anyway(mutant: Mutant, text: str) -> bool:

@@ -34,15 +34,18 @@ def test_only_tokens_that_mean_something_at_run_time_are_changed():
     ]
 
 
-def test_c_comments_strings_and_directives_are_left_alone():
+def test_c_comments_strings_directives_and_sentinels_are_left_alone():
     source = """#define N 4
 /* 1 < 2 */
+static PyMethodDef methods[] = {
+    {NULL, NULL, 0, NULL},
+};
 static PyObject *f(char *p) {
     return !p || p[0] == '1' ? g("3", 5) : 0x10u;
 }
 """
-    assert changes("a.c", source) == [(4, "!", ""), (4, "||", "&&"), (4, "0", "1"), (4, "==", "!="), (4, "5", "6"),
-                                      (4, "0x10u", "17u")]
+    assert changes("a.c", source) == [(7, "!", ""), (7, "||", "&&"), (7, "0", "1"), (7, "==", "!="), (7, "5", "6"),
+                                      (7, "0x10u", "17u")]
 
 
 TWO_RETURNS = """
@@ -60,6 +63,15 @@ def test_a_returned_0_is_changed_only_where_it_is_more_than_success(last, counts
     changed = changes("a.pyx", TWO_RETURNS.format(last=last))
     assert ((4, "0", "1") in changed) == counts
     assert (7, "0", "1") not in changed
+
+
+@pytest.mark.parametrize(("kind", "rest", "counts"), [
+    ("static int", "0", False), ("static inline int", "0", False), ("static int", "-2", True),
+    ("static Py_hash_t", "0", True),
+])
+def test_a_returned_minus_1_of_c_is_changed_only_where_it_is_more_than_failure(kind, rest, counts):
+    source = f"{kind} f(int n)\n{{\n    if (g(n)) {{\n        return -1;\n    }}\n    return {rest};\n}}\n"
+    assert ((4, "1", "2") in changes("a.c", source)) == counts
 
 
 def test_an_or_that_cython_makes_a_switch_of_changes_nothing():
