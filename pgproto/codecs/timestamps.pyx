@@ -201,8 +201,8 @@ cdef object take_moment(Codec codec, Slice body, object zone):
         raise OutOfRange(f"{codec.name} {shown(body)} is outside what Python's datetime can hold (years 1 to 9999)")
     if rest.n or clock.microseconds >= microseconds_per_day():
         raise refused(codec.name, "an ISO date and time (DateStyle ISO)", body)
-    if days > 110000000:
-        raise refused(codec.name, "a year up to 294276", body)
+    if days > DAY_LAST + 1:    # a day more: its offset may bring it back
+        raise OutOfRange(f"{codec.name} {shown(body)} is outside what Python's datetime can hold (years 1 to 9999)")
     return datetime_of(codec, days * microseconds_per_day() + clock.microseconds - clock.zone * 1000000LL, zone)
 
 

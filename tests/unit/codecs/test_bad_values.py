@@ -198,8 +198,10 @@ def test_a_codec_names_itself_and_refuses_a_format_it_does_not_have():
 
 
 @pytest.mark.parametrize(("oid", "text", "kind", "expected"), [
-    (1186, b"2562047788:00:00", OutOfRange, "outside what can be read from text"),
-    (1114, b"400000-01-01 00:00:00", MalformedBody, "a year up to 294276"),
+    (1186, b"2562047788:00:55", MalformedBody, "64 bits of microseconds"),
+    (1114, b"400000-01-01 00:00:00", OutOfRange, "400000-01-01 00:00:00.* outside what Python's datetime can hold"),
+    (1114, b"301268-01-01 00:00:00", OutOfRange, "301268-01-01 00:00:00.* outside what Python's datetime can hold"),
+    (1184, b"9999-12-31 23:59:59-15:59", OutOfRange, "10000-01-01 .* outside what Python's datetime can hold"),
 ])
 def test_a_text_beyond_what_can_be_read_is_refused(oid, text, kind, expected):
     with pytest.raises(kind, match=expected):

@@ -435,3 +435,44 @@ def test_a_member_that_is_not_wholly_written_when_its_group_fails_writes_no_more
     assert (frontend.take_output(), frontend.may_submit(execute())) == (b"", True)
     assert len(drive(frontend, [ready()])) == 3
     assert is_idle(frontend)
+
+
+def test_the_first_error_of_a_group_stays_its_error():
+    frontend = ready_frontend()
+    group = Group()
+    first = execute(group)
+    many = ExecuteMany(statement(parameters=[INT4]), iter([(1,), (2,), ("x",)]), chunk=1)
+    many.group = group
+    many.ends_group = False
+    submit_all(frontend, [first, many])
+    frontend.take_output()
+    drive(frontend, [error("22012")])
+    reported = group.error
+    assert isinstance(reported, PostgresError) and reported is first.error
+    while many.is_open:
+        frontend.put_more(many)
+    frontend.put_more(many)
+    assert group.error is reported
+
+
+def test_an_executemany_that_goes_well_leaves_its_group_without_an_error():
+    frontend = ready_frontend()
+    group = Group()
+    many = ExecuteMany(statement(parameters=[INT4]), iter([(1,), (2,)]), chunk=1)
+    many.group = group
+    many.ends_group = False
+    submit_all(frontend, [many])
+    while many.is_open:
+        frontend.put_more(many)
+        assert group.error is None
+    frontend.end_group(group)
+    drive(frontend, [rows_answer(1) + rows_answer(2) + ready()])
+    assert group.error is None and many.error is None
+
+
+def test_a_bad_element_outside_a_group_is_that_operations_own_error():
+    frontend = ready_frontend()
+    many = ExecuteMany(statement(parameters=[INT4]), iter([(1,), ("x",)]), chunk=1)
+    submit_all(frontend, [many])
+    frontend.put_more(many)
+    assert isinstance(many.error, DataError) and many.group is None
