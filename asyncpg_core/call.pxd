@@ -26,7 +26,7 @@ cdef enum Kind:
 @cython.final
 cdef class Call:
     cdef Endpoint owner
-    cdef public bint _asyncio_future_blocking
+    cdef bint is_blocking               # asyncio's handshake between a task and what it waits for
     cdef int phase
     cdef object value
     cdef object failure

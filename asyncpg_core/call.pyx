@@ -113,7 +113,7 @@ cdef class Call:
         if self.phase == STARTED:
             if self.group is not None:
                 self.await_member()
-            self._asyncio_future_blocking = True
+            self.is_blocking = True
             return 1
         if self.phase == TAKEN:
             raise RuntimeError(f"cannot reuse already awaited {self.name or 'call'}()")
@@ -133,6 +133,22 @@ cdef class Call:
         return value
 
     # As a future
+
+    @property
+    def _asyncio_future_blocking(self):
+        """That there is such an attribute makes it a future. Who reads it before the start is asyncio.isfuture."""
+        if self.phase == FRESH:
+            self.owner.start_soon(self)
+        return self.is_blocking
+
+    @_asyncio_future_blocking.setter
+    def _asyncio_future_blocking(self, bint value):
+        self.is_blocking = value
+
+    def start_if_fresh(self):
+        """Start the call unless it was started, cancelled or closed."""
+        if self.phase == FRESH and not self.is_cancelled:
+            self.start()
 
     def get_loop(self):
         return self.owner.loop

@@ -1,7 +1,28 @@
 """The seam between a session, its calls and its transport: virtual methods, no state but the loop."""
 
 
+from asyncio import _get_running_loop as running_loop
+
+
 cdef class Endpoint:
+    cdef int start_soon(self, object call) except -1:
+        """Somebody has asked whether a Call that was not started is a future: ensure_future does, whose caller may never
+        await it. It starts as a task would, with the loop's next iteration; to start it sooner does no harm."""
+        if running_loop() is not self.loop or self.loop is None:
+            return 0
+        if self.asked is None:
+            self.asked = []
+            self.loop.call_soon(self.start_asked)
+        self.asked.append(call)
+        return 0
+
+    def start_asked(self):
+        """Start what was asked for since the last iteration."""
+        calls = self.asked
+        self.asked = None
+        for call in calls:
+            call.start_if_fresh()
+
     cdef int start_call(self, object call) except -1:
         """A Call is awaited for the first time."""
         return 0

@@ -69,6 +69,33 @@ async def test_ensure_future_returns_the_call(connection):
     assert await call == 1
 
 
+async def test_ensure_future_starts_what_nobody_awaits(connection):
+    await connection.execute("create temp table seen(n int)")
+    calls = [asyncio.ensure_future(connection.execute("insert into seen values ($1)", n)) for n in range(3)]
+    del calls
+    await asyncio.sleep(0)
+    assert await connection.fetchval("select count(*) from seen") == 3
+
+
+async def test_a_call_that_ensure_future_took_may_be_cancelled_before_it_starts(connection):
+    await connection.execute("create temp table seen(n int)")
+    call = asyncio.ensure_future(connection.execute("insert into seen values (1)"))
+    assert call.cancel()
+    await asyncio.sleep(0.01)
+    assert await connection.fetchval("select count(*) from seen") == 0
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_isfuture_of_another_thread_starts_nothing(connection):
+    call = connection.fetchval("select 1")
+    assert await asyncio.to_thread(asyncio.isfuture, call)
+    await asyncio.sleep(0.01)
+    with pytest.raises(asyncio.InvalidStateError):
+        call.result()
+    assert await call == 1
+
+
 async def test_as_completed_yields_all(connection):
     values = [await one for one in asyncio.as_completed([connection.fetchval("select $1::int", i) for i in range(5)])]
     assert sorted(values) == list(range(5))
