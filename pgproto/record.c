@@ -399,7 +399,8 @@ static PyMethodDef record_methods[] = {
     {"values", record_values, METH_NOARGS, PyDoc_STR("values($self, /)\n--\n\nIterate over the values.")},
     {"items", record_items, METH_NOARGS, PyDoc_STR("items($self, /)\n--\n\nIterate over (name, value) pairs.")},
     {"__reduce__", record_reduce, METH_NOARGS, NULL},
-    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, PyDoc_STR("For annotations: Record[...].")},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
+     PyDoc_STR("__class_getitem__($type, item, /)\n--\n\nFor annotations: Record[...].")},
     {NULL, NULL, 0, NULL},
 };
 
