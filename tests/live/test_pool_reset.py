@@ -186,6 +186,7 @@ async def test_a_failed_reset_moves_the_borrowers_statements_unsent(caplog):
             kind, body = await session.take()
             if b"RESET" in body:
                 await session.take_to("S")
+                await asyncio.sleep(0.05)   # the test borrows first
                 session.send(error("XX000", "no reset today"), ready())
                 await session.gone()
                 return
@@ -380,6 +381,7 @@ async def failing():
             kind, body = await session.take()
             if b"RESET" in body:
                 await session.take_to("S")
+                await asyncio.sleep(0.05)   # the test borrows first
                 session.send(error("XX000", "no reset today"), ready())
                 await session.gone()
                 return
