@@ -13,13 +13,14 @@ from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int32_t
 from libc.string cimport memcmp
 
+from pgproto.codecs.nested cimport is_users
 from pgproto.limits cimport ARGUMENTS_MAX, MESSAGE_SENT_LONG_MAX
 from pgproto.messages.backend cimport read_row_description
 from pgproto.messages.frontend cimport wire_name
 from pgproto.record cimport import_record, record_is_exact, record_new, Record_SET_ITEM, record_set_item, record_track
 from pgproto.wire cimport take_uint16, take_value
 
-from pgproto.errors import DataError, DecodeError, InterfaceError, MalformedBody, OutOfRange, ProtocolError
+from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError
 from pgproto.record import Record, RowShape
 
 import_record()
@@ -160,7 +161,12 @@ cdef class Statement:
         facts = {"parameter": i + 1, "type_name": codec.name}
         if element >= 0:
             facts["element"] = element
-        explained = DataError(f"invalid input for query argument {where}: {shown} ({codec.name}: {error})", **facts)
+        at = ""
+        path = getattr(error, "path", "")
+        if path:
+            facts["path"] = f"${i + 1}{path}"
+            at = f"; at {facts['path']}"
+        explained = DataError(f"invalid input for query argument {where}: {shown} ({codec.name}: {error}{at})", **facts)
         explained.query = self.sql
         if element < 0 and isinstance(value, (tuple, list)) and codec.kind == "scalar":
             explained.hint = "Arguments are passed one by one, not as one tuple or list."
@@ -225,7 +231,7 @@ cdef class Statement:
             return error
         column = self.columns[i]
         cdef Codec codec = self.column_codecs[i]
-        if codec.decoder is not None and not isinstance(error, (MalformedBody, DecodeError)):
+        if is_users(codec, error):
             if hasattr(error, "add_note"):
                 error.add_note(f"while decoding column {column.name!r} of type {codec.name}")
             return error

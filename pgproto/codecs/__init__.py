@@ -4,6 +4,8 @@ One file per family; it registers its codecs as it is imported, and importing th
 """
 from importlib import import_module
 
+from pgproto.codecs.registry import add_ranges
+
 FAMILIES = (
     "bits",
     "boolean",
@@ -27,3 +29,4 @@ FAMILIES = (
 
 for _family in FAMILIES:
     import_module(f"pgproto.codecs.{_family}")
+add_ranges()

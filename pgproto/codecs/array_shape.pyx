@@ -16,7 +16,8 @@ from cpython.memoryview cimport PyMemoryView_Check
 from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact
 from cpython.unicode cimport PyUnicode_Check
 
-from pgproto.errors import MalformedBody, OutOfRange
+from pgproto.codecs.nested cimport nested_error
+
 from pgproto.types import Array, Path
 
 cdef object path_type = Path
@@ -134,8 +135,6 @@ cdef object element_error(Shape *shape, object error):
     """What to raise for the error of one element: the same kind, its text naming the element's index."""
     cdef int i
     indexes = [shape.path[i] for i in range(shape.depth)]
-    path = str(indexes[0]) if len(indexes) == 1 else "".join([f"[{at}]" for at in indexes])
-    for kind in (MalformedBody, OutOfRange, OverflowError, TypeError):
-        if isinstance(error, kind):
-            return kind(f"invalid array element at index {path}: {error}")
-    return ValueError(f"invalid array element at index {path}: {error}")
+    path = "".join([f"[{at}]" for at in indexes])
+    shown = str(indexes[0]) if len(indexes) == 1 else path
+    return nested_error(error, path, f"invalid array element at index {shown}")

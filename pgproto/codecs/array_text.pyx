@@ -11,6 +11,7 @@ from pgproto.codecs.array_shape cimport (
     items_of, with_bounds,
 )
 from pgproto.codecs.codec cimport TEXT
+from pgproto.codecs.nested cimport is_users
 from pgproto.codecs.scan cimport peek, refused, skip, take_digits
 from pgproto.wire cimport slice_of, take_byte, take_end
 
@@ -188,7 +189,7 @@ cdef object take_element(Codec codec, Slice *text, Shape *shape, int depth):
     try:
         return element.decode[TEXT](element, slice_of(value.start, value.length))
     except (ValueError, OverflowError) as error:
-        if element.decoder is not None:
+        if is_users(element, error):
             raise
         shape.depth = depth + 1
         raise element_error(shape, error) from error

@@ -15,6 +15,7 @@ from pgproto.codecs.array_shape cimport (
 )
 from pgproto.codecs.array_text cimport array_text_decode, array_text_encode
 from pgproto.codecs.codec cimport BINARY, TEXT
+from pgproto.codecs.nested cimport is_users
 from pgproto.wire cimport Slice, store_uint32, take_end, take_int32, take_slice, take_uint32
 from pgproto.write_buffer cimport WriteBuffer
 
@@ -40,6 +41,7 @@ cdef int set_array_formats(Codec codec) except -1:
         codec.decode[TEXT] = array_text_decode
     # What a user's codec for the element prefers goes for its arrays as well.
     codec.preferred = element.preferred
+    codec.runs_user_code = element.runs_user_code
     return 0
 
 
@@ -179,7 +181,7 @@ cdef list take_elements(Codec element, Slice *body, Shape *shape, int depth):
     except (ValueError, OverflowError) as error:
         shape.path[depth] = i
         shape.depth = depth + 1
-        if element.decoder is not None:
+        if is_users(element, error):
             raise
         raise element_error(shape, error) from error
     return values

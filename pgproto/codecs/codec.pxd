@@ -29,9 +29,18 @@ cdef class Codec:
     cdef public int preferred           # the format that Bind asks for: BINARY where decode[BINARY] is there
     cdef public bint is_leaf            # values can never hold a container: rows of leaves stay out of the collector
     cdef public int delimiter           # between the elements of an array in text: a comma, rarely another
-    cdef readonly Codec element         # of an array or range
     cdef public bint keeps_bounds       # of an array: other lower bounds than 1 are read as pgproto.types.Array
+    cdef readonly Codec element         # of an array or range; of a multirange its range
+    cdef readonly tuple fields          # of a composite: the codecs of its attributes
+    cdef readonly object shape          # of a composite: RowShape, the names of its attributes
+    cdef readonly Codec base            # of a codec with a user's functions: what it stands on
     cdef public object encoder          # a user's function, or json's dumps
     cdef public object decoder          # a user's function, or json's loads
+    cdef public bint runs_user_code     # a decoder of the user's is reached: what it raises is not ours to explain
+    cdef public bint binary_is_text     # the binary form is the text itself
+    cdef object find                    # of `record`: OID -> codec or None
+    cdef int depth                      # of `record`: how deep the value that is being read is nested
     cdef encode_t encode[2]             # by format; NULL where there is none
     cdef decode_t decode[2]
+    cdef int offer(self, int format, encode_t encode, bint can_encode, decode_t decode, bint can_decode) except -1
+    cdef Codec twin(self, uint32_t oid)

@@ -27,6 +27,36 @@ cdef class Codec:
     def __repr__(self):
         return f"<Codec {self.schema}.{self.name} oid={self.oid}>"
 
+    cdef int offer(self, int format, encode_t encode, bint can_encode, decode_t decode, bint can_decode) except -1:
+        """Set the functions of a format, each if the parts of the type have theirs."""
+        self.encode[format] = encode
+        self.decode[format] = decode
+        if not can_encode:
+            self.encode[format] = NULL
+        if not can_decode:
+            self.decode[format] = NULL
+        return 0
+
+    cdef Codec twin(self, uint32_t oid):
+        """A codec that does the same for another type: a domain over this one."""
+        cdef Codec twin = Codec(oid, self.name, schema=self.schema, kind=self.kind, element=self.element)
+        cdef int format
+        twin.fields = self.fields
+        twin.shape = self.shape
+        twin.base = self.base
+        twin.encoder = self.encoder
+        twin.decoder = self.decoder
+        twin.runs_user_code = self.runs_user_code
+        twin.binary_is_text = self.binary_is_text
+        twin.preferred = self.preferred
+        twin.is_leaf = self.is_leaf
+        twin.delimiter = self.delimiter
+        twin.keeps_bounds = self.keeps_bounds
+        for format in range(2):
+            twin.encode[format] = self.encode[format]
+            twin.decode[format] = self.decode[format]
+        return twin
+
     def has_format(self, int format):
         """Whether the type can be read in `format` (0 text, 1 binary)."""
         return 0 <= format <= 1 and self.decode[format] != NULL

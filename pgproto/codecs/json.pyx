@@ -69,7 +69,9 @@ cdef Codec new_json(uint32_t oid, object encoder, object decoder):
     codec.preferred = BINARY
     codec.encoder = encoder
     codec.decoder = decoder
+    codec.binary_is_text = not is_jsonb
     codec.is_leaf = decoder is None
+    codec.runs_user_code = decoder is not None
     return codec
 
 
@@ -84,6 +86,6 @@ def json_codec(uint32_t oid, *, encoder=None, decoder=None):
 
 
 register(OID_JSON, TEXT, json_encode, json_decode, True)
-register(OID_JSON, BINARY, json_encode, json_decode, True)
+register(OID_JSON, BINARY, json_encode, json_decode, True).binary_is_text = True
 register(OID_JSONB, TEXT, json_encode, json_decode, True)
 register(OID_JSONB, BINARY, jsonb_encode, jsonb_decode, True)

@@ -1,4 +1,4 @@
-# Which codec a type has: the shared built-in map, and what one session lays over it.
+# Which codec a type has: the shared built-in map, what the catalogue said, and what one session lays over them.
 
 from libc.stdint cimport uint32_t
 cimport cython
@@ -13,8 +13,19 @@ cdef Codec builtin(uint32_t oid)
 
 @cython.final
 cdef class CodecRegistry:
+    cdef readonly object types          # TypeCache, shared by the sessions of a pool
     cdef dict overlay                   # oid -> Codec, this session's own
-    cdef dict bounded                   # array codec -> the same one that keeps lower bounds; None unless asked for
+    cdef dict mappings                  # (schema or None, name) -> what the user maps the type to
+    cdef dict found                     # oid -> Codec: what was built for this session
+    cdef bint keeps_bounds              # arrays with other lower bounds than 1 are read as pgproto.types.Array
+    cdef object version                 # of `types` when `found` was built
     cdef Codec find(self, uint32_t oid)
-    cdef Codec with_bounds(self, Codec codec)
     cdef Codec find_or_text(self, uint32_t oid)
+    cdef Codec find_nested(self, uint32_t oid, int depth)
+    cdef Codec build(self, uint32_t oid, int depth)
+    cdef Codec build_builtin(self, Codec codec, int depth)
+    cdef Codec build_derived(self, object facts, int depth)
+    cdef Codec build_plain(self, object facts, int depth)
+    cdef Codec build_composite(self, object facts, int depth)
+    cdef Codec part(self, uint32_t oid, int depth)
+    cdef object mapping_of(self, object facts)

@@ -33,7 +33,7 @@ cdef int register_all() except -1:
     cdef uint32_t oid
     for oid in (OID_TEXT, OID_VARCHAR, OID_BPCHAR, OID_NAME, OID_XML, OID_UNKNOWN, OID_CSTRING, OID_REFCURSOR):
         register(oid, TEXT, text_encode, text_decode, True)
-        register(oid, BINARY, text_encode, text_decode, True)
+        register(oid, BINARY, text_encode, text_decode, True).binary_is_text = True
     register(OID_JSONPATH, TEXT, text_encode, text_decode, True)
     register(OID_JSONPATH, BINARY, versioned_text_encode, versioned_text_decode, True)
     return 0

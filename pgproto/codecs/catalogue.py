@@ -1,0 +1,79 @@
+"""What the server's catalogue says of types that are not built in, remembered for all sessions that see the same one.
+
+`TypeFacts` is one type; `read_facts` makes them of the rows of the catalogue query. A `TypeCache` belongs to one
+database of one server: the connections of a pool share it, from several threads if need be.
+"""
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+# pg_type.typtype, and `a` for an array, which the catalogue takes for a base type.
+SCALAR, ENUM, COMPOSITE, DOMAIN, RANGE, MULTIRANGE, PSEUDO, ARRAY = "becdrmpa"
+
+
+class TypeFacts(NamedTuple):
+    """One type. `inner` is the element of an array, the base of a domain, the subtype of a range or the range of a
+    multirange, 0 for others; `names` and `oids` are a composite's attributes in their order."""
+
+    oid: int
+    name: str
+    schema: str
+    typtype: str
+    inner: int
+    delimiter: str
+    is_visible: bool
+    names: tuple[str, ...] = ()
+    oids: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The types that this one is made of."""
+        return (self.inner, *self.oids) if self.inner else self.oids
+
+
+def read_facts(rows: Iterable[Mapping[str, Any]]) -> list[TypeFacts]:
+    """Return the facts that rows with the columns of the same names give."""
+    return [TypeFacts(row["oid"], row["name"], row["schema"], row["typtype"], row["inner"], row["delimiter"],
+                      row["is_visible"], tuple(row["names"] or ()), tuple(row["oids"] or ()))
+            for row in rows]
+
+
+class Forgetful(Protocol):
+    """What remembers something that depends on types: a session's statements."""
+
+    def clear(self) -> None: ...
+
+
+class TypeCache:
+    """The types of one database that somebody has asked for, and their codecs without any user's functions.
+
+    `version` grows when what was known is forgotten; who keeps codecs compares it. `dependents` are told.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[int, TypeFacts] = {}
+        self.codecs: dict[int, Any] = {}
+        self.version = 0
+        self.dependents: weakref.WeakSet[Forgetful] = weakref.WeakSet()
+
+    def learn(self, facts: Iterable[TypeFacts]) -> None:
+        """Remember types; one that is known already and has changed takes everything with it."""
+        found = {fact.oid: fact for fact in facts}
+        if any(oid in self.facts and self.facts[oid] != fact for oid, fact in found.items()):
+            self.forget()
+        self.facts.update(found)
+
+    def forget(self) -> None:
+        """Forget all types, and let the sessions forget what depends on them."""
+        # New dicts: a thread that is building from the old ones does not see them change.
+        self.facts = {}
+        self.codecs = {}
+        self.version += 1
+        for dependent in list(self.dependents):
+            dependent.clear()
+
+    def named(self, name: str, schema: str) -> TypeFacts | None:
+        """Return the type of a name, if it is known."""
+        return next((fact for fact in list(self.facts.values()) if fact.name == name and fact.schema == schema), None)

@@ -1,0 +1,85 @@
+"""What composites of both formats share: the attributes of a Python value, and the value that attributes make."""
+from collections.abc import Mapping
+
+from cpython.tuple cimport PyTuple_CheckExact
+from cpython.unicode cimport PyUnicode_Check
+
+from pgproto.codecs.array_shape cimport is_array, items_of
+from pgproto.codecs.nested cimport nested_error
+from pgproto.record cimport import_record, record_new, record_set_item, record_track
+
+from pgproto.errors import DecodeError, MalformedBody, OutdatedSchemaCacheError, OutOfRange
+from pgproto.record import Record
+
+import_record()
+
+
+cdef tuple values_of(Codec codec, object value):
+    """The attributes of a value in their order: a sequence's items, a mapping's values, an object's attributes."""
+    cdef tuple values
+    if PyTuple_CheckExact(value):
+        values = value
+    elif isinstance(value, Record) or isinstance(value, tuple):
+        values = tuple(value)
+    elif isinstance(value, Mapping):
+        values = values_by_name(codec, value)
+    elif codec.decoder is not None or hasattr(type(value), "__dataclass_fields__"):
+        values = attributes_of(codec, value)
+    elif not PyUnicode_Check(value) and is_array(value):
+        values = items_of(value)
+    else:
+        raise TypeError(f"a sequence or mapping was expected, got {type(value).__name__}")
+    if len(values) > len(codec.fields):
+        raise ValueError(f"{codec.name} has {len(codec.fields)} attributes, {len(values)} values were given")
+    return values
+
+
+cdef tuple values_by_name(Codec codec, object value):
+    names = codec.shape.names
+    for key in value:
+        if key not in names:
+            raise ValueError(f"{key!r} is not an attribute of {codec.name}")
+    return tuple([value.get(name) for name in names])
+
+
+cdef tuple attributes_of(Codec codec, object value):
+    cdef list values = []
+    for name in codec.shape.names:
+        try:
+            values.append(getattr(value, name))
+        except AttributeError:
+            raise TypeError(f"{codec.name} has the attribute {name!r}, {type(value).__name__} has none") from None
+    return tuple(values)
+
+
+cdef object field_error(Codec codec, Py_ssize_t i, object error):
+    """What to raise for the error of attribute `i`."""
+    cdef Codec field = codec.fields[i]
+    name = codec.shape.names[i]
+    return nested_error(error, f".{name}", f"invalid value of attribute {name!r} ({field.name})")
+
+
+cdef object outdated(Codec codec, str text, object position):
+    """The error for a value that is not what its type was when we asked."""
+    return OutdatedSchemaCacheError(f"{codec.schema}.{codec.name} has changed: {text}", schema=codec.schema,
+                                    data_type=codec.name, position=position)
+
+
+cdef object value_of(Codec codec, list values):
+    """What the user gets for the attributes: a record, or what his callable makes of them."""
+    cdef Py_ssize_t i, n = len(values)
+    if codec.decoder is not None:
+        return codec.decoder(**dict(zip(codec.shape.names, values)))
+    record = record_new(Record, codec.shape, n)
+    for i in range(n):
+        record_set_item(record, i, values[i])
+    record_track(record)
+    return record
+
+
+cdef object field_refused(Codec codec, Py_ssize_t i, object error):
+    """The error of an attribute that our own codec could not read: never mistaken for one of a user's decoder."""
+    found = field_error(codec, i, error)
+    if isinstance(found, (MalformedBody, DecodeError)):
+        return found
+    return (OutOfRange if isinstance(error, OverflowError) else MalformedBody)(*found.args)

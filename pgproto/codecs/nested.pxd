@@ -1,0 +1,6 @@
+# Errors of values inside values: elements, attributes, bounds.
+
+from pgproto.codecs.codec cimport Codec
+
+cdef object nested_error(object error, str step, str text)
+cdef bint is_users(Codec codec, object error) except -1
