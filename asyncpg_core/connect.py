@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from socket import socket as Socket
 from typing import Any, TypeVar
 
+from asyncpg_core import held
 from asyncpg_core.cancel import send_cancel_request
 from asyncpg_core.dial import Route, ask_for_tls, demand_tls, open_socket, resolve_address, start_tls
 from asyncpg_core.options import Address, ClientOptions, ConnectOptions, Password, SslMode, UnixAddress
@@ -27,7 +28,6 @@ from asyncpg_core.statement_cache import StatementCache
 from asyncpg_core.tls import attempts
 from asyncpg_core.transport import StreamProtocol, can_be_direct
 from pgproto import auth, scram
-from pgproto.codecs.registry import CodecRegistry
 from pgproto.errors import (
     CannotConnectNowError,
     InterfaceError,
@@ -160,7 +160,9 @@ async def open_session(sock: Socket, route: Route, password: PasswordSource, wis
         max_size=client.statement_cache_size, lifetime=client.max_cached_statement_lifetime,
         max_statement_size=client.max_cacheable_statement_size, mode=client.prepare, threshold=client.prepare_threshold,
         session_functions=wish.session_functions)
-    session = Session(loop, statements, CodecRegistry())
+    session = Session(loop, statements, client.codecs.new_registry())
+    session.introspector.paths = held
+    session.registry.types.dependents.add(statements)
     tls: ssl.SSLObject | None = None
     try:
         if route.is_tls and options.tls.mode is SslMode.prefer:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from asyncpg_core import coroutine_mark
+from asyncpg_core import coroutine_mark, type_codecs
 from asyncpg_core.connect import find_session
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.dsn import resolve
@@ -269,9 +269,37 @@ class Connection(Generic[RecordT]):
         self._session.has_begun = False
 
     async def reload_schema_state(self) -> None:
-        """Forget what is known about statements and types, so that it is asked anew."""
+        """Forget what is known about statements and types, so that it is asked anew; codecs that were set stay.
+
+        The other connections of a pool forget it too.
+        """
         self._check_open()
-        self._session.statements.clear()
+        self._session.registry.types.forget()
+
+    async def set_type_codec(
+        self, typename: str, *, schema: str = "public", encoder: Callable[[Any], Any], decoder: Callable[[Any], Any],
+        format: str = "text",
+    ) -> None:
+        """Let `encoder` and `decoder` write and read a type, also inside arrays, ranges, composites and domains.
+
+        In format text they return and take str, in binary bytes, in tuple the numbers that a date or time is made of
+        or the attributes of a composite; see pgproto.codecs.custom. NULL never reaches them. Raises ValueError for an
+        unknown type.
+        """
+        self._check_open()
+        await type_codecs.set_type_codec(self, typename, schema, encoder, decoder, format)
+
+    async def set_builtin_type_codec(
+        self, typename: str, *, schema: str = "public", codec_name: str, format: str | None = None
+    ) -> None:
+        """Let the codec of a built-in type, or `pg_contrib.hstore`, write and read a scalar type."""
+        self._check_open()
+        await type_codecs.set_builtin_type_codec(self, typename, schema, codec_name, format)
+
+    async def reset_type_codec(self, typename: str, *, schema: str = "public") -> None:
+        """Let a type be written and read as if no codec had been set."""
+        self._check_open()
+        await type_codecs.reset_type_codec(self, typename, schema)
 
     # The end
 
@@ -323,6 +351,7 @@ async def connect(
     server_settings: dict[str, str] | None = None, target_session_attrs: str | None = None,
     krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
     connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
+    json: str | None = None, json_loads: Any = None, json_dumps: Any = None, types: Mapping[str, Any] | None = None,
     **libpq: Any,
 ) -> Connection[Record]: ...
 async def connect(
@@ -335,14 +364,17 @@ async def connect(
     server_settings: dict[str, str] | None = None, target_session_attrs: str | None = None,
     krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
     connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
+    json: str | None = None, json_loads: Any = None, json_dumps: Any = None, types: Mapping[str, Any] | None = None,
     **libpq: Any,
 ) -> Any:
     """Return a new connection.
 
     `timeout` bounds all hosts and attempts together, `connect_timeout` each attempt, `command_timeout` is the default
-    of every call; all in seconds. `prepare` is always, never or auto. Any other keyword is libpq's and is honoured or
-    refused by name. Raises OSError when no server can be reached, PostgresError when it refuses the session,
-    ClientConfigurationError for settings that make no sense.
+    of every call; all in seconds. `prepare` is always, never or auto. `json="auto"`, or `json_loads` (takes bytes) and
+    `json_dumps` (returns str or bytes), read and write json and jsonb wherever they occur. `types` maps types of your
+    own by name: an enum to an Enum class, a composite to a dataclass or what else takes its attributes by name. Any
+    other keyword is libpq's and is honoured or refused by name. Raises OSError when no server can be reached,
+    PostgresError when it refuses the session, ClientConfigurationError for settings that make no sense.
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     """
@@ -350,7 +382,7 @@ async def connect(
     client = client_options(
         statement_cache_size=statement_cache_size, max_cached_statement_lifetime=max_cached_statement_lifetime,
         max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
-        prepare_threshold=prepare_threshold)
+        prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types)
     params = resolve(
         dsn, host=host, port=port, user=user, password=password, passfile=passfile, service=service,
         servicefile=servicefile, database=database, ssl=ssl, direct_tls=direct_tls, server_settings=server_settings,

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import re
 
-from pgproto.errors import ConnectionDoesNotExistError, InvalidCachedStatementError, PostgresError
+from pgproto.errors import (
+    ConnectionDoesNotExistError,
+    DecodeError,
+    InvalidCachedStatementError,
+    OutdatedSchemaCacheError,
+    PostgresError,
+)
 
 # A description remembered by the client may be out of date in any of these ways; Parse with it is refused by class 42.
 STALE_NAMED = {"26000", "42P05"}
 # Syntax error, undefined column, undefined operator: what the server makes of `= %s`.
 PLACEHOLDER_ERRORS = {"42601", "42703", "42883"}
 PLACEHOLDER_HINT = "Parameters are written $1, $2, .. in PostgreSQL; %s is not known to it."
+# The server's functions that refuse a composite, or an array of one, with other attributes than it has.
+LAYOUT_ERRORS = {"42804", "22P02"}
+LAYOUT_FUNCTIONS = {"record_recv", "array_recv", "record_in"}
 plain_dml = re.compile(r"\s*(?:select|insert|update|delete|merge)\b", re.IGNORECASE).match
 
 
@@ -34,6 +43,9 @@ def hint_at_placeholders(error: PostgresError, sql: str) -> None:
 
 def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:
     """Whether a new description of the statement is likely to cure `error`, which came before BindComplete."""
+    if isinstance(error, DecodeError):
+        # The rows may have come by a newer description, of types that nobody has asked about.
+        return not is_named and not is_explicit
     if not isinstance(error, PostgresError):
         return False
     sqlstate = error.sqlstate or ""
@@ -43,12 +55,21 @@ def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:
         return True
     if isinstance(error, InvalidCachedStatementError):
         return True
-    if sqlstate == "XX000" and (error.message or "").startswith("cache lookup failed for type"):
+    if is_outdated_type(error):
         return True
     # Parse with remembered parameter types, after the columns have changed theirs, or Bind with formats for columns
     # that are more or fewer now.
     return not is_named and (sqlstate.startswith("42") or (
         sqlstate == "08P01" and (error.message or "").startswith("bind message has")))
+
+
+def is_outdated_type(error: BaseException) -> bool:
+    """Whether an error says that a type is not what we remember of it."""
+    if not isinstance(error, PostgresError):
+        return isinstance(error, OutdatedSchemaCacheError)
+    if error.sqlstate == "XX000":
+        return (error.message or "").startswith("cache lookup failed for type")
+    return error.sqlstate in LAYOUT_ERRORS and error.server_source_function in LAYOUT_FUNCTIONS
 
 
 def can_retry_after_cancel(error: BaseException, sql: str) -> bool:

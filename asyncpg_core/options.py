@@ -8,10 +8,11 @@ from __future__ import annotations
 import enum
 import math
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from asyncpg_core.codec_options import CodecOptions, codec_options
 from pgproto.errors import ClientConfigurationError
 from pgproto.secret import Secret
 
@@ -181,11 +182,12 @@ class ClientOptions:
     command_timeout: float | None = None
     prepare: PrepareMode = "always"
     prepare_threshold: int = 5
+    codecs: CodecOptions = field(default_factory=CodecOptions)
 
 
 CLIENT_KEYWORDS = frozenset((
     "statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size", "command_timeout",
-    "prepare", "prepare_threshold"))
+    "prepare", "prepare_threshold", "json", "json_loads", "json_dumps", "types"))
 
 
 def client_options(
@@ -196,6 +198,10 @@ def client_options(
     command_timeout: float | None = None,
     prepare: str = "always",
     prepare_threshold: int = 5,
+    json: str | None = None,
+    json_loads: Callable[[Any], Any] | None = None,
+    json_dumps: Callable[[Any], Any] | None = None,
+    types: Mapping[str, Any] | None = None,
 ) -> ClientOptions:
     """Return checked client settings; a statement cache of size 0 means that nothing is ever prepared by name."""
     size = at_least_zero("statement_cache_size", statement_cache_size)
@@ -207,6 +213,7 @@ def client_options(
         command_timeout=command_timeout_seconds(command_timeout),
         prepare=mode if size else "never",
         prepare_threshold=int(at_least_zero("prepare_threshold", prepare_threshold)),
+        codecs=codec_options(json, json_loads, json_dumps, types),
     )
 
 

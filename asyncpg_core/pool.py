@@ -26,7 +26,7 @@ from asyncpg_core.options import CLIENT_KEYWORDS, client_options
 from asyncpg_core.pool_arguments import DEFAULT_MIN_SIZE, DefaultSize, check_pool_classes, check_sizes
 from asyncpg_core.pool_end import PoolEnd
 from asyncpg_core.pool_endpoint import PoolEndpoint, is_plain_call, session_of
-from asyncpg_core.pool_member import PoolMember, face_of, is_managed, release_face
+from asyncpg_core.pool_member import PoolMember, face_of, is_managed, release_face, share_types
 from asyncpg_core.pool_reset import Resets
 from asyncpg_core.pool_state import PoolState
 from asyncpg_core.pool_upkeep import Upkeep
@@ -99,14 +99,13 @@ class Pool(Generic[RecordT]):
         self._record_class = record_class
         self._session_functions = tuple(session_functions)
         self._keys: dict[Any, Any] = {}
+        self._types: dict[Any, Any] = {}
         self._endpoint = PoolEndpoint(self)
         self._calls = CallMaker(self._endpoint)
         self._calls.record_class = record_class
         self._loop: Any = loop
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._opening = False
-        self._is_open = False
-        self._is_closed = False
+        self._opening = self._is_open = self._is_closed = False
         self._returning: deque[PoolMember] = deque()
         self._upkeep = Upkeep(self)
         self._resets = Resets(self)
@@ -203,6 +202,7 @@ class Pool(Generic[RecordT]):
         connection = await self._connect()
         member = PoolMember(connection, connection._session, self._loop.time())
         connection._session.member = member
+        share_types(self._types, connection)
         try:
             if self._init is not None:
                 await self._init(connection)
@@ -496,6 +496,8 @@ class Pool(Generic[RecordT]):
     def _on_session_end(self, session: Any) -> None:
         """A member's connection is gone, for whatever reason."""
         self._state.forget(session.member)
+        if not self._state.idle and not self._state.lent:
+            self._types.clear()     # The server behind the address may be another one when we come back.
         if self._end.all_back is not None:
             self._end.on_member_gone()
         elif self._is_open and not self._state.is_closing:

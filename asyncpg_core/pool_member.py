@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.call_maker import CallMaker
 from asyncpg_core.pool_endpoint import ReleasedEndpoint, prelude_of
+from pgproto.codecs.catalogue import TypeCache
 
 if TYPE_CHECKING:
     from asyncpg_core.pool import Pool
@@ -112,3 +113,11 @@ def transfer(face: Any, member: PoolMember) -> None:
     transaction = face._top_transaction
     if transaction is not None:
         transaction.move_to(member.session)
+
+
+def share_types(caches: dict[Any, TypeCache], connection: Any) -> None:
+    """Let what one connection of a pool asks about types go for all of the same database."""
+    session = connection._session
+    types = caches.setdefault((connection._addr, connection._params.database or connection._params.user), TypeCache())
+    session.registry.adopt(types)
+    types.dependents.add(session.statements)

@@ -41,6 +41,7 @@ cdef class Session(Endpoint):
 
     cdef Deadlines deadlines
     cdef readonly object canceller
+    cdef readonly object introspector       # asks the catalogue about types
     cdef public bint holds_writes           # while a CancelRequest is under way
     cdef object drained                     # future of whoever waits in drain, or None
     cdef object farewell_timer

@@ -9,6 +9,7 @@ from asyncpg_core.call import Call
 from asyncpg_core.call_maker import CallMaker
 from asyncpg_core.canceller import Canceller
 from asyncpg_core.endpoint import Endpoint
+from asyncpg_core.introspection import Introspector
 from asyncpg_core.pipeline import Pipeline
 from asyncpg_core.preludes import Preludes
 from asyncpg_core.statement_cache import StatementCache
@@ -48,6 +49,8 @@ class Session(Endpoint):
     def n_executed(self) -> int: ...
     @property
     def canceller(self) -> Canceller: ...
+    @property
+    def introspector(self) -> Introspector: ...
     @property
     def preludes(self) -> Preludes: ...
     @property

@@ -31,6 +31,7 @@ from asyncio import _get_running_loop as running_loop
 from asyncpg_core.canceller import Canceller
 from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import can_retry_after_cancel, heals
+from asyncpg_core.introspection import Introspector
 from pgproto.errors import (
     ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
 
@@ -53,6 +54,7 @@ cdef class Session(Endpoint):
         self.reset = Reset()
         self.deadlines = Deadlines(self)
         self.canceller = Canceller(self)
+        self.introspector = Introspector(self)
         self.calls = CallMaker(self)
 
     def __repr__(self):
@@ -142,6 +144,8 @@ cdef class Session(Endpoint):
             self.watch_reset()
         elif self.descriptions.asked:
             self.pump_describing()
+        if self.introspector.is_due and self.reset.awaited is None and self.frontend.gate is None:
+            self.introspector.write()
         if self.statements.evicted and self.frontend.gate is None:
             self.write_evicted()
         return 0
@@ -220,7 +224,8 @@ cdef class Session(Endpoint):
             if not isinstance(error, Exception):
                 raise
             explain(call, op, error)
-            call.fail(error)
+            if not self.introspector.asks_again(call, op, error):
+                call.fail(error)
             return 0
         self.n_executed += 1
         self.n_written += 1
@@ -340,9 +345,11 @@ cdef class Session(Endpoint):
         if op.event == SETTLED:
             op.waiter = None
             if type(waiter) is Call:
-                self.settle(<Call>waiter, op)
+                if (<Call>waiter).kind != PREPARE or not self.introspector.holds(waiter, op):
+                    self.settle(<Call>waiter, op)
             elif type(waiter) is CachedStatement:
-                self.on_described(<CachedStatement>waiter, op)
+                if not self.introspector.holds(waiter, op):
+                    self.on_described(<CachedStatement>waiter, op)
             elif type(op) is Script and op.group is None:
                 self.on_reset_settled(op)
             elif waiter is not None:
@@ -375,12 +382,14 @@ cdef class Session(Endpoint):
             self.reset.strays.append(call)
             return 0
         self.note_failure(call, op)
+        if self.introspector.holds_failed(call, op):
+            return 0
         if not call.is_retried and self.can_heal(call, op):
             return self.heal(call, op)
         if type(call.extra) is CachedStatement and heals(
                 op.error, is_named=bool((<CachedStatement>call.extra).name), is_explicit=False):
             # It could not be repeated here, but the next call need not fail too.
-            self.statements.forget_after(op.error.sqlstate, call.extra)
+            self.statements.forget_after(getattr(op.error, "sqlstate", None), call.extra)
         call.fail(op.error)
         return 0
 
@@ -454,7 +463,7 @@ cdef class Session(Endpoint):
         for op in self.frontend.pending():
             if type(op.waiter) is Call and (<Call>op.waiter).phase == STARTED:
                 found.append(op.waiter)
-        found += [call for call in self.queue if (<Call>call).phase == STARTED]
+        found += [call for call in [*self.queue, *self.introspector.held_calls()] if (<Call>call).phase == STARTED]
         return found
 
     cdef int cancel_call(self, object given_up) except -1:
@@ -553,7 +562,7 @@ cdef class Session(Endpoint):
         self.canceller.stop()
         farewell = self.frontend.farewell
         lost = self.frontend.lose()
-        queue = list(self.queue)
+        queue = list(self.queue) + self.introspector.held_calls()
         self.queue.clear()
         tell_written(lost, error, farewell, self.close_reason, self.frontend.is_ready)
         tell_unwritten(queue, self, error, farewell, self.close_reason)

@@ -22,6 +22,7 @@ cdef class CachedStatement:
 
 @cython.final
 cdef class StatementCache:
+    cdef object __weakref__
     cdef dict entries
     cdef readonly list evicted          # names that the server is to forget; whoever closes them clears the list
     cdef readonly Py_ssize_t max_size

@@ -151,7 +151,7 @@ cdef class Statement:
         cdef Codec codec = self.parameter_codecs[i]
         where = f"${i + 1}" if element < 0 else f"${i + 1} in element #{element} of executemany() sequence"
         if isinstance(error, InterfaceError) and not isinstance(error, DecodeError):
-            return InterfaceError(f"query argument {where}: {error}", detail=error.detail, hint=error.hint)
+            return error.with_msg(f"query argument {where}: {error.args[0]}")
         try:
             shown = repr(value)
         except Exception as repr_error:     # a value that cannot even show itself must not hide which one it is
@@ -167,6 +167,7 @@ cdef class Statement:
             facts["path"] = f"${i + 1}{path}"
             at = f"; at {facts['path']}"
         explained = DataError(f"invalid input for query argument {where}: {shown} ({codec.name}: {error}{at})", **facts)
+        explained.is_layout = getattr(error, "is_layout", False)
         explained.query = self.sql
         if element < 0 and isinstance(value, (tuple, list)) and codec.kind == "scalar":
             explained.hint = "Arguments are passed one by one, not as one tuple or list."

@@ -37,19 +37,21 @@ PGPROTO = [
     {"trace"},
 ]
 ASYNCPG_CORE = [
-    {"keywords", "home", "given", "coroutine_mark", "exceptions", "healing", "server_version", "settings", "types"},
+    {"keywords", "home", "given", "coroutine_mark", "exceptions", "healing", "server_version", "settings", "types",
+     "codec_options"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
     {"dsn"},
     {"dial"},
     {"cancel"},
     {"endpoint", "statement_cache"},
     {"call", "transport"},
-    {"binding", "failures", "call_maker", "preludes", "reset", "deadlines", "canceller"},
+    {"binding", "failures", "call_maker", "preludes", "reset", "deadlines", "canceller", "introspection",
+     "type_query"},
     {"descriptions"},
     {"session"},
-    {"endings", "groups", "leases", "parting"},
+    {"endings", "groups", "held", "leases", "parting"},
     {"connect", "protocol"},
-    {"cursor", "pipeline", "transaction"},
+    {"cursor", "pipeline", "transaction", "type_codecs"},
     {"prepared_statement"},
     {"connection"},
     {"pool_arguments", "pool_state", "pool_endpoint", "pool_member"},
@@ -67,8 +69,7 @@ TOO_LONG = {"pgproto/record.c"}
 LATER = {
     *(f"Connection.{name}" for name in (
         "add_listener", "remove_listener", "add_log_listener", "remove_log_listener", "add_query_logger",
-        "remove_query_logger", "query_logger", "add_termination_listener", "remove_termination_listener",
-        "set_type_codec", "reset_type_codec", "set_builtin_type_codec")),
+        "remove_query_logger", "query_logger", "add_termination_listener", "remove_termination_listener")),
     *(f"{owner}.{name}" for owner in ("Connection", "Pool") for name in (
         "copy_from_query", "copy_from_table", "copy_records_to_table", "copy_to_table")),
     *(f"PoolAcquireContext.{name}" for name in ("connection", "done", "pool", "timeout")),

@@ -5,7 +5,7 @@ from cpython.tuple cimport PyTuple_CheckExact
 from cpython.unicode cimport PyUnicode_Check
 
 from pgproto.codecs.array_shape cimport is_array, items_of
-from pgproto.codecs.nested cimport nested_error
+from pgproto.codecs.nested cimport layout_error, nested_error
 from pgproto.record cimport import_record, record_new, record_set_item, record_track
 
 from pgproto.errors import DecodeError, MalformedBody, OutdatedSchemaCacheError, OutOfRange
@@ -30,7 +30,7 @@ cdef tuple values_of(Codec codec, object value):
     else:
         raise TypeError(f"a sequence or mapping was expected, got {type(value).__name__}")
     if len(values) > len(codec.fields):
-        raise ValueError(f"{codec.name} has {len(codec.fields)} attributes, {len(values)} values were given")
+        raise layout_error(f"{codec.name} has {len(codec.fields)} attributes, {len(values)} values were given")
     return values
 
 
@@ -38,7 +38,7 @@ cdef tuple values_by_name(Codec codec, object value):
     names = codec.shape.names
     for key in value:
         if key not in names:
-            raise ValueError(f"{key!r} is not an attribute of {codec.name}")
+            raise layout_error(f"{key!r} is not an attribute of {codec.name}")
     return tuple([value.get(name) for name in names])
 
 
@@ -56,7 +56,9 @@ cdef object field_error(Codec codec, Py_ssize_t i, object error):
     """What to raise for the error of attribute `i`."""
     cdef Codec field = codec.fields[i]
     name = codec.shape.names[i]
-    return nested_error(error, f".{name}", f"invalid value of attribute {name!r} ({field.name})")
+    found = nested_error(error, f".{name}", f"invalid value of attribute {name!r} ({field.name})")
+    found.is_layout = True      # The attribute may be of another type by now.
+    return found
 
 
 cdef object outdated(Codec codec, str text, object position):
@@ -65,16 +67,21 @@ cdef object outdated(Codec codec, str text, object position):
                                     data_type=codec.name, position=position)
 
 
-cdef object value_of(Codec codec, list values):
-    """What the user gets for the attributes: a record, or what his callable makes of them."""
-    cdef Py_ssize_t i, n = len(values)
+cdef object finished(Codec codec, object record):
+    """What the user gets for a record whose values are all set: the record, or what his callable makes of it."""
+    record_track(record)
     if codec.decoder is not None:
-        return codec.decoder(**dict(zip(codec.shape.names, values)))
+        return codec.decoder(**dict(zip(codec.shape.names, record)))
+    return record
+
+
+cdef object value_of(Codec codec, list values):
+    """What the user gets for the values of the attributes."""
+    cdef Py_ssize_t i, n = len(values)
     record = record_new(Record, codec.shape, n)
     for i in range(n):
         record_set_item(record, i, values[i])
-    record_track(record)
-    return record
+    return finished(codec, record)
 
 
 cdef object field_refused(Codec codec, Py_ssize_t i, object error):

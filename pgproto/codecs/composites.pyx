@@ -12,14 +12,17 @@ from libc.stdint cimport int32_t
 
 from pgproto.codecs.codec cimport BINARY, TEXT
 from pgproto.codecs.composite_text cimport composite_text_decode, composite_text_encode, record_text_decode
-from pgproto.codecs.composite_values cimport field_error, field_refused, outdated, value_of, values_of
+from pgproto.codecs.composite_values cimport field_error, field_refused, finished, outdated, values_of
 from pgproto.codecs.nested cimport is_users, nested_error
 from pgproto.limits cimport FIELDS_MAX, NESTING_MAX
+from pgproto.record cimport import_record, record_new, record_set_item
 from pgproto.wire cimport Slice, take_end, take_int32, take_slice, take_uint32
 from pgproto.write_buffer cimport WriteBuffer
 
 from pgproto.errors import MalformedBody, UnsupportedClientFeatureError
-from pgproto.record import RowShape
+from pgproto.record import Record, RowShape
+
+import_record()
 
 
 cdef Codec new_composite(uint32_t oid, str name, str schema, tuple names, tuple fields):
@@ -85,40 +88,41 @@ cdef int composite_encode(Codec codec, WriteBuffer out, object value) except -1:
 
 
 cdef object composite_decode(Codec codec, Slice body):
-    cdef Py_ssize_t i, n = PyTuple_GET_SIZE(codec.fields)
+    cdef Py_ssize_t i = 0, n = PyTuple_GET_SIZE(codec.fields)
     cdef int32_t n_sent = take_int32(&body)
     cdef int32_t length
     cdef uint32_t oid
     cdef Slice part
-    cdef Codec field
-    cdef list values = []
+    cdef Codec field = None
     if n_sent != n:
         raise outdated(codec, f"{n_sent} attributes have come, {n} were described", None)
-    for i in range(n):
-        field = <Codec>PyTuple_GET_ITEM(codec.fields, i)
-        oid = take_uint32(&body)
-        if oid != field.oid:
-            raise outdated(codec, f"attribute {i + 1} is of type oid {oid}, {field.oid} was described", i)
-        length = take_int32(&body)
-        if length == -1:
-            values.append(None)
-            continue
-        part = take_slice(&body, length)
-        try:
-            values.append(field.decode[BINARY](field, part))
-        except (ValueError, OverflowError) as error:
-            if is_users(field, error):
-                raise
-            raise field_refused(codec, i, error) from error
+    record = record_new(Record, codec.shape, n)
+    try:
+        while i < n:
+            field = <Codec>PyTuple_GET_ITEM(codec.fields, i)
+            oid = take_uint32(&body)
+            if oid != field.oid:
+                raise outdated(codec, f"attribute {i + 1} is of type oid {oid}, {field.oid} was described", i)
+            length = take_int32(&body)
+            if length == -1:
+                record_set_item(record, i, None)
+            else:
+                part = take_slice(&body, length)
+                record_set_item(record, i, field.decode[BINARY](field, part))
+            i += 1
+    except (ValueError, OverflowError) as error:
+        if is_users(field, error):
+            raise
+        raise field_refused(codec, i, error) from error
     take_end(&body)
-    return value_of(codec, values)
+    return finished(codec, record)
 
 
 # record
 
 cdef Codec new_record(uint32_t oid, object find):
     """A codec for the pseudo-type `record`; `find(oid)` returns the codec of an element, or None."""
-    cdef Codec codec = Codec(oid, "record", kind="composite")
+    cdef Codec codec = Codec(oid, "record")
     codec.find = find
     codec.encode[TEXT] = codec.encode[BINARY] = record_encode
     codec.decode[TEXT] = record_text_decode

@@ -22,7 +22,6 @@ from pgproto.write_buffer cimport WriteBuffer
 
 from pgproto.errors import InterfaceError, MalformedBody
 
-FORMATS = ("text", "binary", "tuple")
 # How many numbers the tuple of a type has.
 cdef dict tuple_lengths = {OID_DATE: 1, OID_TIME: 1, OID_TIMESTAMP: 1, OID_TIMESTAMPTZ: 1, OID_TIMETZ: 2,
                            OID_INTERVAL: 3}
@@ -60,7 +59,7 @@ cdef Codec new_custom(Codec base, str format, object encoder, object decoder):
 
 
 cdef int refuse_format(Codec codec, str format) except -1:
-    raise InterfaceError(f"{codec.schema}.{codec.name} does not support the {format!r} exchange format")
+    raise InterfaceError(f"{codec.name} type does not support the {format!r} exchange format")
 
 
 cdef int set_both(Codec codec, int format, encode_t encode, decode_t decode) except -1:

@@ -47,25 +47,43 @@ cdef object json_decode(Codec codec, Slice body):
     return codec.decoder(str_of(body))
 
 
+cdef object json_bytes_decode(Codec codec, Slice body):
+    """For a function that reads UTF-8 by itself: no str in between."""
+    return codec.decoder(body.at[:body.n])
+
+
+cdef object jsonb_bytes_decode(Codec codec, Slice body):
+    take_version(&body)
+    return json_bytes_decode(codec, body)
+
+
 cdef int jsonb_encode(Codec codec, WriteBuffer out, object value) except -1:
     out.put_byte(1)
     return json_encode(codec, out, value)
 
 
-cdef object jsonb_decode(Codec codec, Slice body):
-    cdef int version = take_byte(&body)
+cdef int take_version(Slice *body) except -1:
+    cdef int version = take_byte(body)
     if version != 1:
         raise MalformedBody(f"jsonb: version 1 was expected, got {version}")
+    return 0
+
+
+cdef object jsonb_decode(Codec codec, Slice body):
+    take_version(&body)
     return json_decode(codec, body)
 
 
-cdef Codec new_json(uint32_t oid, object encoder, object decoder):
+cdef Codec new_json(uint32_t oid, object encoder, object decoder, bint takes_bytes):
     cdef bint is_jsonb = oid == OID_JSONB
     cdef Codec codec = Codec(oid, "jsonb" if is_jsonb else "json")
     codec.encode[TEXT] = json_encode
     codec.decode[TEXT] = json_decode
     codec.encode[BINARY] = jsonb_encode if is_jsonb else json_encode
     codec.decode[BINARY] = jsonb_decode if is_jsonb else json_decode
+    if takes_bytes and decoder is not None:
+        codec.decode[TEXT] = json_bytes_decode
+        codec.decode[BINARY] = jsonb_bytes_decode if is_jsonb else json_bytes_decode
     codec.preferred = BINARY
     codec.encoder = encoder
     codec.decoder = decoder
@@ -75,14 +93,14 @@ cdef Codec new_json(uint32_t oid, object encoder, object decoder):
     return codec
 
 
-def json_codec(uint32_t oid, *, encoder=None, decoder=None):
+def json_codec(uint32_t oid, *, encoder=None, decoder=None, bint takes_bytes=False):
     """Return a codec for json (114) or jsonb (3802) with other functions than the defaults.
 
-    `encoder` takes a value and returns JSON as str or bytes, `decoder` takes a str.
+    `encoder` takes a value and returns JSON as str or bytes, `decoder` takes a str, or bytes if it `takes_bytes`.
     """
     if oid != OID_JSON and oid != OID_JSONB:
         raise ValueError(f"json ({OID_JSON}) or jsonb ({OID_JSONB}) was expected, got oid {oid}")
-    return new_json(oid, encoder, decoder)
+    return new_json(oid, encoder, decoder, takes_bytes)
 
 
 register(OID_JSON, TEXT, json_encode, json_decode, True)

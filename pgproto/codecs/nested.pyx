@@ -5,6 +5,13 @@
 from pgproto.errors import DecodeError, MalformedBody, OutOfRange
 
 
+cdef object layout_error(str text):
+    """A value that has other attributes than its composite type, as far as we know that: it may have changed."""
+    error = ValueError(text)
+    error.is_layout = True
+    return error
+
+
 cdef object nested_error(object error, str step, str text):
     """What to raise for the error of a part: the same kind, its text after `text`, its path behind `step`."""
     cdef object found = ValueError
@@ -14,6 +21,7 @@ cdef object nested_error(object error, str step, str text):
             break
     outer = found(f"{text}: {error}")
     outer.path = step + getattr(error, "path", "")
+    outer.is_layout = getattr(error, "is_layout", False)
     return outer
 
 

@@ -18,6 +18,7 @@ cdef class CodecRegistry:
     cdef dict mappings                  # (schema or None, name) -> what the user maps the type to
     cdef dict found                     # oid -> Codec: what was built for this session
     cdef bint keeps_bounds              # arrays with other lower bounds than 1 are read as pgproto.types.Array
+    cdef readonly set missing           # OIDs of elements of a `record` that could not be read
     cdef object version                 # of `types` when `found` was built
     cdef Codec find(self, uint32_t oid)
     cdef Codec find_or_text(self, uint32_t oid)

@@ -97,6 +97,7 @@ cdef class CodecRegistry:
         self.mappings = dict(mappings) if mappings else {}
         self.overlay = {}
         self.found = {}
+        self.missing = set()
         self.version = self.types.version
 
     cdef Codec find(self, uint32_t oid):
@@ -134,7 +135,7 @@ cdef class CodecRegistry:
         if codec is not None:
             return self.build_builtin(codec, depth)
         if oid == OID_RECORD:
-            return new_record(oid, self.codec)
+            return new_record(oid, self.find_element)
         if oid in element_of:
             codec = self.find_nested(element_of[oid], depth + 1)
             return None if codec is None else new_array(oid, codec)
@@ -184,7 +185,10 @@ cdef class CodecRegistry:
         if kind == ENUM:
             return new_enum(facts.oid, facts.name, facts.schema)
         if kind == ARRAY:
-            return new_array(facts.oid, self.part(facts.inner, depth), facts.schema)
+            codec = new_array(facts.oid, self.part(facts.inner, depth), facts.schema)
+            if facts.inner in self.types.facts:     # the codec of a domain is called after its base
+                codec.name = f"{self.types.facts[facts.inner].name}[]"
+            return codec
         if kind == DOMAIN:
             return self.part(facts.inner, depth).twin(facts.oid)
         if kind == RANGE:
@@ -221,6 +225,13 @@ cdef class CodecRegistry:
         """Return the codec of `oid`, or one that reads and writes its text."""
         return self.find_or_text(oid)
 
+    def find_element(self, uint32_t oid):
+        """Return the codec of an element of a `record`; who asks the catalogue is told of one that is not known."""
+        codec = self.find(oid)
+        if codec is None:
+            self.missing.add(oid)
+        return codec
+
     def unknown(self, oids):
         """Return those of `oids` that only the catalogue could tell us of."""
         cdef uint32_t oid
@@ -229,6 +240,12 @@ cdef class CodecRegistry:
     def keep_array_bounds(self):
         """From now on, read an array whose elements are not counted from 1 as `pgproto.types.Array`."""
         self.keeps_bounds = True
+        self.found = {}
+
+    def adopt(self, types not None):
+        """Go on with another TypeCache, which other sessions of the same database use as well."""
+        self.types = types
+        self.version = types.version
         self.found = {}
 
     def set(self, uint32_t oid, Codec codec not None):

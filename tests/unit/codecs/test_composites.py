@@ -204,7 +204,7 @@ def test_a_record_names_the_types_of_its_elements_itself():
     assert RECORD.decode_value(body)[:3] == (1, ("x", None), [1])
     assert RECORD.decode_value(record()) == ()
     assert RECORDS.decode_value(struct.pack("!iiIiii", 1, 0, 2249, 1, 1, len(body)) + body)[0][0] == 1
-    assert RECORD.kind == "composite"
+    assert RECORD.kind == "scalar"
 
 
 def test_the_text_of_a_record_is_a_tuple_of_str():
