@@ -403,8 +403,8 @@ result_method.ml_flags = METH_NOARGS
 
 
 cdef PyObject *call_getattr(PyObject *self, char *name) except? NULL:
-    """An attribute by its C string. A task that wakes up asks so for `result`, once per call; without this slot a str is
-    made of the name each time, which no cache of the type knows."""
+    """An attribute by its C string. A task that wakes up asks so for `result`, once per call; without this slot a str
+    is made of the name each time, which no cache of the type knows."""
     cdef object found
     if strcmp(name, b"result") == 0:
         found = PyCFunction_New(&result_method, self)

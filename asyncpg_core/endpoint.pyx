@@ -6,8 +6,8 @@ from asyncio import _get_running_loop as running_loop
 
 cdef class Endpoint:
     cdef int start_soon(self, object call) except -1:
-        """Somebody has asked whether a Call that was not started is a future: ensure_future does, whose caller may never
-        await it. It starts as a task would, with the loop's next iteration; to start it sooner does no harm."""
+        """Somebody has asked whether a Call that was not started is a future: ensure_future does, and its caller may
+        never await it. It starts as a task would, with the loop's next iteration; to start it sooner does no harm."""
         if running_loop() is not self.loop or self.loop is None:
             return 0
         if self.asked is None:
