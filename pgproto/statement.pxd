@@ -3,14 +3,11 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from pgproto.codecs.codec cimport Codec
+from pgproto.codecs.codec cimport Codec, read_t
 from pgproto.codecs.registry cimport CodecRegistry
 from pgproto.wire cimport Slice
 from pgproto.write_buffer cimport WriteBuffer
 
-
-# A codec's decode_t, whose result goes into the row without a reference more or less.
-ctypedef PyObject *(*read_t)(Codec codec, Slice body) except NULL
 
 cdef struct ColumnReader:
     read_t read

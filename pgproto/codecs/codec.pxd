@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t
 cimport cython
+from cpython.object cimport PyObject
 
 from pgproto.wire cimport Slice
 from pgproto.write_buffer cimport WriteBuffer
@@ -11,6 +12,8 @@ ctypedef int (*encode_t)(Codec codec, WriteBuffer out, object value) except -1
 # `body` is exact; the function uses all of it or raises MalformedBody (or ValueError, OverflowError for values that
 # Python cannot hold).
 ctypedef object (*decode_t)(Codec codec, Slice body)
+# The same function for whoever puts the result where it belongs himself, without a reference more or less.
+ctypedef PyObject *(*read_t)(Codec codec, Slice body) except NULL
 
 # Anonymous, because C arrays are not indexed with a named enum.
 cdef enum:

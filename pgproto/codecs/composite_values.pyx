@@ -69,7 +69,8 @@ cdef object outdated(Codec codec, str text, object position):
 
 cdef object finished(Codec codec, object record):
     """What the user gets for a record whose values are all set: the record, or what his callable makes of it."""
-    record_track(record)
+    if not codec.is_leaf:
+        record_track(record)
     if codec.decoder is not None:
         return codec.decoder(**dict(zip(codec.shape.names, record)))
     return record

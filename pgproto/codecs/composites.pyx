@@ -10,13 +10,13 @@ from cpython.list cimport PyList_AsTuple
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int32_t
 
-from pgproto.codecs.codec cimport BINARY, TEXT
+from pgproto.codecs.codec cimport BINARY, TEXT, read_t
 from pgproto.codecs.composite_text cimport composite_text_decode, composite_text_encode, record_text_decode
 from pgproto.codecs.composite_values cimport field_error, field_refused, finished, outdated, values_of
 from pgproto.codecs.nested cimport is_users, nested_error
 from pgproto.limits cimport FIELDS_MAX, NESTING_MAX
-from pgproto.record cimport import_record, record_new, record_set_item
-from pgproto.wire cimport Slice, take_end, take_int32, take_slice, take_uint32
+from pgproto.record cimport Record_SET_ITEM, import_record, record_new, record_set_item
+from pgproto.wire cimport Slice, take_end, take_int32, take_slice, take_uint32, take_value
 from pgproto.write_buffer cimport WriteBuffer
 
 from pgproto.errors import MalformedBody, UnsupportedClientFeatureError
@@ -48,7 +48,9 @@ cdef int set_composite_formats(Codec codec) except -1:
     codec.offer(BINARY, composite_encode, can_encode[BINARY], composite_decode, can_decode[BINARY])
     codec.preferred = BINARY if can_decode[BINARY] else TEXT
     codec.runs_user_code = codec.decoder is not None
+    codec.is_leaf = codec.decoder is None
     for field in codec.fields:
+        codec.is_leaf = codec.is_leaf and field.is_leaf
         codec.runs_user_code = codec.runs_user_code or field.runs_user_code
     return 0
 
@@ -60,6 +62,7 @@ def composite_codec(uint32_t oid, str name not None, tuple names not None, tuple
     if decoder is not None:
         codec.decoder = decoder
         codec.runs_user_code = True
+        codec.is_leaf = False
     return codec
 
 
@@ -90,7 +93,6 @@ cdef int composite_encode(Codec codec, WriteBuffer out, object value) except -1:
 cdef object composite_decode(Codec codec, Slice body):
     cdef Py_ssize_t i = 0, n = PyTuple_GET_SIZE(codec.fields)
     cdef int32_t n_sent = take_int32(&body)
-    cdef int32_t length
     cdef uint32_t oid
     cdef Slice part
     cdef Codec field = None
@@ -103,12 +105,12 @@ cdef object composite_decode(Codec codec, Slice body):
             oid = take_uint32(&body)
             if oid != field.oid:
                 raise outdated(codec, f"attribute {i + 1} is of type oid {oid}, {field.oid} was described", i)
-            length = take_int32(&body)
-            if length == -1:
+            if take_value(&body, &part):
+                Record_SET_ITEM(record, i, (<read_t>field.decode[BINARY])(field, part))
+            elif part.n == -1:
                 record_set_item(record, i, None)
             else:
-                part = take_slice(&body, length)
-                record_set_item(record, i, field.decode[BINARY](field, part))
+                refuse_length(part.n, body.n)
             i += 1
     except (ValueError, OverflowError) as error:
         if is_users(field, error):
@@ -116,6 +118,12 @@ cdef object composite_decode(Codec codec, Slice body):
         raise field_refused(codec, i, error) from error
     take_end(&body)
     return finished(codec, record)
+
+
+cdef int refuse_length(Py_ssize_t length, Py_ssize_t left) except -1:
+    if left < 4:
+        raise MalformedBody(f"the 4 bytes of a length were expected, {left} are left")
+    raise MalformedBody(f"{length} bytes were announced, {left - 4} are left")
 
 
 # record

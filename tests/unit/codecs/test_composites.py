@@ -3,12 +3,14 @@ import dataclasses
 import gc
 import struct
 import types
+import weakref
 
 import pytest
 
 from pgproto.codecs.arrays import array_codec
 from pgproto.codecs.composites import composite_codec, record_codec
 from pgproto.codecs.custom import custom_codec
+from pgproto.codecs.json import json_codec
 from pgproto.codecs.registry import CodecRegistry, builtin_codec
 from pgproto.codecs.text_fallback import text_codec
 from pgproto.errors import MalformedBody, OutdatedSchemaCacheError, UnsupportedClientFeatureError
@@ -245,3 +247,29 @@ def test_records_nested_without_end_are_refused_and_the_next_is_read():
 
 def test_what_finds_the_codecs_of_a_record_is_its_own():
     assert record_codec(2249, {23: INT4}.get).decode_value(record(part(23, struct.pack("!i", 5)))) == (5,)
+
+
+def test_composites_of_leaves_stay_out_of_the_collector_and_others_do_not():
+    assert PAIR.is_leaf and not NEST.is_leaf
+    assert not gc.is_tracked(PAIR.decode_value(PAIR.encode_value((1, "one"))))
+    assert gc.is_tracked(NEST.decode_value(NEST.encode_value(((1, "one"), [(2, "two")]))))
+    with_objects = composite_codec(90006, "made", ("a",), (INT4,), decoder=lambda a: [a])
+    assert not with_objects.is_leaf
+    mixed = composite_codec(90007, "mixed", ("a", "j"), (INT4, json_codec(114, decoder=lambda text: [text])))
+    value = mixed.decode_value(mixed.encode_value((1, {"k": 1})))
+    assert not mixed.is_leaf and gc.is_tracked(value)
+    watched = weakref.ref(kept := type("Kept", (list,), {})())
+    value["j"].extend((kept, value))
+    kept = value = None
+    gc.collect()
+    assert watched() is None
+
+
+@pytest.mark.parametrize("body, text", [
+    (b"\0\0\0\2\0\0\0\x17\0\0\0\x04\0\0\0\1\0\0\0\x19\0\0", "4 bytes of a length were expected, 2 are left"),
+    (b"\0\0\0\2\0\0\0\x17\0\0\0\x05\0\0\0\1", "5 bytes were announced, 4 are left"),
+    (b"\0\0\0\2\0\0\0\x17\xff\xff\xff\xfe\0\0\0\1", "-2 bytes were announced, 4 are left"),
+])
+def test_a_length_that_cannot_be_is_refused(body, text):
+    with pytest.raises(MalformedBody, match=text):
+        PAIR.decode_value(body)
