@@ -1,4 +1,6 @@
 """An async PostgreSQL driver with asyncpg's API, pipelining, and a protocol core at C speed."""
+from asyncpg_core.compat import modules as _modules
+from asyncpg_core.compat.install import install_as_asyncpg
 from asyncpg_core.connection import Connection, connect
 from asyncpg_core.exceptions import *  # noqa: F403
 from asyncpg_core.exceptions import __all__ as _exception_names
@@ -7,4 +9,5 @@ from asyncpg_core.types import *  # noqa: F403
 from pgproto.record import Record
 
 __version__ = "0.1.0"
-__all__ = ("connect", "create_pool", "Pool", "Record", "Connection", *_exception_names)
+__all__ = ("connect", "create_pool", "Pool", "Record", "Connection", "install_as_asyncpg", *_exception_names)
+_modules.register()

@@ -57,6 +57,8 @@ ASYNCPG_CORE = [
     {"pool_arguments", "pool_state", "pool_endpoint", "pool_member"},
     {"pool_end", "pool_reset", "pool_upkeep"},
     {"pool"},
+    {"compat"},
+    {"run_as_asyncpg"},
     {"asyncpg_core"},
 ]
 FORBIDDEN_IN_PGPROTO = {"asyncio", "socket", "ssl", "os", "logging", "asyncpg_core", "selectors", "threading", "select"}
