@@ -22,8 +22,8 @@ cdef class WriteBuffer:
     cdef int shrink(self) except -1
     cdef int consume(self, Py_ssize_t n) except -1
     cdef bytes take_all(self)
-    cdef int put_text(self, str text) except -1
-    cdef int put_cstring(self, str text) except -1
+    cdef int put_text(self, object text) except -1
+    cdef int put_cstring(self, object text) except -1
 
     cdef inline int reserve(self, Py_ssize_t n) except -1:
         if self.capacity - self.length < n:

@@ -85,13 +85,13 @@ cdef class WriteBuffer:
         self.consume(self.length - self.n_sent)
         return rest
 
-    cdef int put_text(self, str text) except -1:
+    cdef int put_text(self, object text) except -1:
         """Put a str in UTF-8, without a terminator."""
         cdef Py_ssize_t n
         cdef const char *at = PyUnicode_AsUTF8AndSize(text, &n)
         return self.put_bytes(at, n)
 
-    cdef int put_cstring(self, str text) except -1:
+    cdef int put_cstring(self, object text) except -1:
         """Put a str in UTF-8 and its terminating zero byte; one inside is refused."""
         cdef Py_ssize_t n
         cdef const char *at = PyUnicode_AsUTF8AndSize(text, &n)

@@ -185,3 +185,15 @@ def test_a_uuid_is_an_ordinary_uuid():
     assert pickle.loads(pickle.dumps(read)) == value == copy.deepcopy(read)
     with pytest.raises(TypeError):
         read.int = 5
+
+
+class Word(str):
+    """As StrEnum's members are, or the identifiers of an SQL toolkit."""
+
+
+@pytest.mark.parametrize("oid", [25, 1043, 114, 3802, 1700, 4072])
+def test_a_subclass_of_str_is_written_as_its_text(oid):
+    codec = builtin_codec(oid)
+    for format in (0, 1):
+        if codec.has_format(format):
+            assert codec.encode_value(Word("1"), format) == codec.encode_value("1", format)
