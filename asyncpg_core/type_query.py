@@ -8,6 +8,7 @@ takes 4 to 8 ms).
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pgproto import oids
@@ -38,18 +39,20 @@ WITH RECURSIVE wanted(oid) AS (
         SELECT t.typelem WHERE t.typcategory = 'A'
         UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd'
         UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
-                   WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+                   WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0::pg_catalog.int2
+                     AND NOT a.attisdropped
         UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range AS r WHERE t.typtype = 'r' AND r.rngtypid = t.oid
         {multirange_part}
      ) AS part(oid)
-     WHERE part.oid >= 10000 OR part.oid IN (71, 75, 81, 83, 210, 270, 272, 273)
+     WHERE part.oid >= 10000::pg_catalog.oid
+        OR part.oid = ANY ('{{71,75,81,83,210,270,272,273}}'::pg_catalog.oid[])
 )
 SELECT t.oid,
        t.typname::pg_catalog.text AS name,
        (SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace AS n WHERE n.oid = t.typnamespace) AS schema,
        CASE WHEN t.is_array THEN 'a' ELSE t.typtype::pg_catalog.text END AS typtype,
        COALESCE(CASE WHEN t.is_array THEN t.typelem END,
-                NULLIF(t.typbasetype, 0),
+                CASE WHEN t.typtype = 'd' THEN t.typbasetype END,
                 (SELECT r.rngsubtype FROM pg_catalog.pg_range AS r WHERE t.typtype = 'r' AND r.rngtypid = t.oid),
                 {multirange_range}
                 0)::pg_catalog.oid AS inner,
@@ -66,7 +69,8 @@ SELECT t.oid,
         SELECT pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY a.attnum) AS names,
                pg_catalog.array_agg(a.atttypid ORDER BY a.attnum) AS oids
           FROM pg_catalog.pg_attribute AS a
-         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS a ON true
+         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0::pg_catalog.int2
+           AND NOT a.attisdropped) AS a ON true
 """
 MULTIRANGE_PART = ("UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range AS r "
                    "WHERE t.typtype = 'm' AND r.rngmultitypid = t.oid")
@@ -79,13 +83,18 @@ COLUMNS = (
     ("names", oids.OID_TEXT_ARRAY), ("oids", oids.OID_OID_ARRAY))
 
 
+def qualified(sql: str) -> str:
+    """Return a query whose operators say that they are PostgreSQL's own, whatever schema comes first in search_path."""
+    return re.sub(r" (=|>=|>) ", r" OPERATOR(pg_catalog.\1) ", sql)
+
+
 def statement(start: str, *, has_multiranges: bool) -> Statement:
     """Return the query in the built-in codecs: what users lay over oid or text cannot reach it.
 
     Made anew each time, because a statement belongs to one session.
     """
-    sql = QUERY.format(start=start, multirange_part=MULTIRANGE_PART if has_multiranges else "",
-                       multirange_range=MULTIRANGE_RANGE if has_multiranges else "")
+    sql = qualified(QUERY.format(start=start, multirange_part=MULTIRANGE_PART if has_multiranges else "",
+                                 multirange_range=MULTIRANGE_RANGE if has_multiranges else ""))
     parameters = (oids.OID_OID_ARRAY,) if start is BY_OID else (oids.OID_NAME, oids.OID_NAME)
     columns = tuple(Column(name, 0, 0, oid, -1, -1, 0) for name, oid in COLUMNS)
     return Statement(sql, "", parameters, columns, CodecRegistry())

@@ -1,5 +1,6 @@
 """When the catalogue is asked, and when it is not: counted on the wire."""
 import asyncio
+import re
 
 import pytest
 
@@ -9,7 +10,7 @@ from asyncpg_core.exceptions import (
     QueryTimeout,
     UndefinedObjectError,
 )
-from asyncpg_core.type_query import BATCH, BY_OID, statement
+from asyncpg_core.type_query import BATCH, BY_NAME, BY_OID, statement
 from pgproto.types import Range
 from tests.types.user_schema import Eye
 
@@ -173,3 +174,26 @@ async def test_a_lost_connection_ends_who_waits_for_the_catalogue(connect, schem
     connection.terminate()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(result, ConnectionDoesNotExistError) for result in results)
+
+
+def test_every_operator_of_the_catalogue_query_is_qualified():
+    for start in (BY_OID, BY_NAME):
+        sql = statement(start, has_multiranges=True).sql
+        plain = re.sub(r"OPERATOR\(pg_catalog\.[^)]*\)", "", re.sub(r"'[^']*'", "", sql))
+        assert not re.search(r"[=<>]|\bIN\b|\bBETWEEN\b|\bLIKE\b|NULLIF|DISTINCT", plain)
+        for name in re.findall(r"(?<![\w.])(\w+)\(", plain):
+            assert name in {"wanted", "part", "ARRAY", "EXISTS", "COALESCE", "AND", "JOIN"} or name.isupper()
+
+
+async def test_operators_of_a_schema_in_front_of_pg_catalog_are_not_called(connection):
+    await connection.execute("""
+        create schema trap; create type trap.mood as enum ('good');
+        create function trap.caught(oid, oid) returns bool language plpgsql as
+            $$ begin raise exception 'caught'; end $$;
+        create operator trap.= (leftarg = oid, rightarg = oid, function = trap.caught);
+        set search_path to trap, pg_catalog""")
+    try:
+        assert await connection.fetchval("select 'good'::trap.mood") == "good"
+        assert await connection.fetchval("select array['good'::trap.mood]") == ["good"]
+    finally:
+        await connection.execute("reset search_path; drop schema trap cascade")
