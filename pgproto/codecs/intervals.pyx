@@ -81,10 +81,12 @@ cdef int64_t length_of(object value) except? -1:
         rest = part_of(value, "seconds") * 1000000LL + part_of(value, "microseconds")
         days += floor_quotient(rest, 86400000000LL)
         rest = floor_rest(rest, 86400000000LL)
-    # 106751991 days and 14454775807 microseconds are 2**63 - 1.
+    # 106751991 days and 14454775807 microseconds are 2**63 - 1; 71945224192 microseconds less 106751992 days, -2**63.
     if (days > SENT_DAYS_MAX or days == SENT_DAYS_MAX and rest > 14454775807LL
-            or days < -SENT_DAYS_MAX):
+            or days < -SENT_DAYS_MAX - 1 or days == -SENT_DAYS_MAX - 1 and rest < 71945224192LL):
         raise OverflowError("an interval that is sent as microseconds can have 106751991 days")
+    if days < 0:    # the product of the lowest day alone would not fit
+        return (days + 1) * 86400000000LL + (rest - 86400000000LL)
     return days * 86400000000LL + rest
 
 

@@ -14,7 +14,7 @@ from pgproto.errors import DecodeError, OutOfRange
 
 UTC = datetime.timezone.utc
 OFFSETS = st.integers(-57599, 57599).map(lambda s: datetime.timezone(datetime.timedelta(seconds=s)) if s else UTC)
-LENGTHS = st.timedeltas(datetime.timedelta(days=-106751990), datetime.timedelta(days=106751990))
+LENGTHS = st.timedeltas(datetime.timedelta(microseconds=-(2**63)), datetime.timedelta(microseconds=2**63 - 1))
 SINGLETONS = [(1082, infinity.DATE_INFINITY, datetime.date.max),
               (1082, infinity.DATE_NEGATIVE_INFINITY, datetime.date.min),
               (1114, infinity.DATETIME_INFINITY, datetime.datetime.max),
@@ -128,11 +128,23 @@ def test_a_timedelta_is_sent_as_microseconds_only():
     assert body == (961 * 3600 * 10**6).to_bytes(8, "big") + bytes(8)
 
 
-@pytest.mark.parametrize("value", [datetime.timedelta(microseconds=2**63 - 1),
-                                   datetime.timedelta(microseconds=1, days=-106751991)])
+ONE = datetime.timedelta(microseconds=1)
+ENDS = [datetime.timedelta(microseconds=2**63 - 1), datetime.timedelta(microseconds=-(2**63))]
+
+
+@pytest.mark.parametrize("value", [*ENDS, ENDS[0] - ONE, ENDS[1] + ONE, ONE - 106751991 * datetime.timedelta(1),
+                                   -106751991 * datetime.timedelta(1), -106751991 * datetime.timedelta(1) - ONE])
 def test_a_timedelta_at_the_end_of_64_bits_of_microseconds_is_sent(value):
     codec = builtin_codec(1186)
-    assert codec.decode_value(codec.encode_value(value)) == value
+    for format in (0, 1):
+        assert codec.decode_value(codec.encode_value(value, format), format) == value
+
+
+@pytest.mark.parametrize("value", [ENDS[0] + ONE, ENDS[1] - ONE])
+def test_a_timedelta_beyond_the_end_of_64_bits_of_microseconds_is_refused(value):
+    for format in (0, 1):
+        with pytest.raises(OverflowError, match="106751991 days"):
+            builtin_codec(1186).encode_value(value, format)
 
 
 def test_a_timestamptz_takes_any_zone_and_reads_as_utc():
