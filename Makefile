@@ -12,11 +12,12 @@ export CFLAGS := $(CFLAGS) $(shell cat $(VENV)/include-dirs 2>/dev/null)
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
-.PHONY: help demo build debug unit test lint types stubtest bench annotate generate check clean mutants coverage wheels-list
+.PHONY: help demo build debug unit test exact lint types stubtest bench annotate generate check clean mutants coverage wheels-list
 
 help:
 	@echo "demo       show the driver at work on an embedded PostgreSQL"
 	@echo "test       unit and live tests;  unit: without a server"
+	@echo "exact      1.2 million random values of all scalar types, compared with the server's own text"
 	@echo "bench      compare with asyncpg and psycopg"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
 	@echo "check      lint (ruff, cython-lint), types (mypy --strict), stubtest, unit"
@@ -59,6 +60,9 @@ unit: $(VENV)/.have-test build
 
 test: $(VENV)/.have-test build
 	@$(PY) -m pytest tests $(PYTEST_ARGS)
+
+exact: $(VENV)/.have-test build
+	@$(PY) -m tests.types.differential $(EXACT_ARGS)
 
 bench: $(VENV)/.have-bench build
 	@$(PY) -m benchmarks $(BENCH_ARGS)
