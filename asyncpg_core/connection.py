@@ -40,7 +40,7 @@ class Connection(Generic[RecordT]):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",
-                 "_top_transaction", "_lease", "_pool", "_server_version", "_is_raw", "__weakref__")
+                 "_top_transaction", "_lease", "_pool", "_server_version", "_known_reset", "_is_raw", "__weakref__")
 
     def __init__(self, protocol: Protocol, transport: Any, loop: asyncio.AbstractEventLoop, addr: Any,
                  config: ClientOptions, params: ConnectOptions) -> None:
@@ -56,6 +56,7 @@ class Connection(Generic[RecordT]):
         self._lease: Any = None
         self._pool: Any = None
         self._server_version: ServerVersion | None = None
+        self._known_reset: tuple[str, ...] | None = None
         self._is_raw = True
 
     def __repr__(self) -> str:
@@ -83,6 +84,7 @@ class Connection(Generic[RecordT]):
         face._params = self._params
         face._top_transaction = None
         face._server_version = self._server_version
+        face._known_reset = self._known_reset
         face._is_raw = False
         attributes = getattr(self, "__dict__", None)
         if attributes is not None:
@@ -232,6 +234,8 @@ class Connection(Generic[RecordT]):
         return "\n".join(f"{statement};" for statement in self._reset_statements())
 
     def _reset_statements(self) -> tuple[str, ...]:
+        if self._known_reset is not None:
+            return self._known_reset
         able = capabilities(self.get_server_version(), self._session.frontend.parameters)
         statements = []
         if able.advisory_locks:
@@ -244,7 +248,8 @@ class Connection(Generic[RecordT]):
             statements.append("RESET ALL")
         if able.sql_close_all:
             statements.append("DISCARD TEMP")
-        return tuple(statements)
+        self._known_reset = tuple(statements)
+        return self._known_reset
 
     async def reset(self, *, timeout: float | None = None) -> None:
         """Bring the session back to how it began: no transaction, locks, settings or temporary tables, its own role."""

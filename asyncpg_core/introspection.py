@@ -40,16 +40,12 @@ class Introspector:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.held: list[Held] = []
+        # What is to be asked with the next write; the session looks whether there is something.
         self.wanted: set[int] = set()
         self.in_flight: dict[Execute, set[int]] = {}
         self.is_retried = False
         # The module `held`, which stands above the session: how it goes on.
         self.paths: Any = None
-
-    @property
-    def is_due(self) -> bool:
-        """Whether there is something to write."""
-        return bool(self.wanted)
 
     def holds(self, waiter: Any, op: Prepare) -> bool:
         """Whether a settled Prepare mentions unknown types; if so they are asked for, and `waiter` goes on later."""

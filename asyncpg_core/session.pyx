@@ -144,7 +144,7 @@ cdef class Session(Endpoint):
             self.watch_reset()
         elif self.descriptions.asked:
             self.pump_describing()
-        if self.introspector.is_due and self.reset.awaited is None and self.frontend.gate is None:
+        if self.introspector.wanted and self.reset.awaited is None and self.frontend.gate is None:
             self.introspector.write()
         if self.statements.evicted and self.frontend.gate is None:
             self.write_evicted()

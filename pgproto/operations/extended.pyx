@@ -10,6 +10,7 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUE
 from itertools import chain
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcmp, memcpy
 
 from pgproto.messages.backend cimport read_command_tag, read_parameter_description, read_row_description
@@ -461,6 +462,12 @@ cdef class Close(Operation):
         return self.put_sync_if_ends(out)
 
 
+# What scripts are sent as, by their statements: pools send the same one at every release.
+cdef dict scripts = {}
+cdef enum:
+    SCRIPTS_KEPT = 16
+
+
 @cython.final
 cdef class Script(Operation):
     """Statements without arguments and without rows that are wanted, under one Sync: the reset of a session.
@@ -473,14 +480,27 @@ cdef class Script(Operation):
         self.n_answered = 0
 
     cdef int put(self, WriteBuffer out) except -1:
-        for sql in self.statements:
-            put_parse(out, b"", sql, ())
-            put_bind_plain(out, b"", b"")
-            put_execute(out, b"", 0)
+        cdef bytes messages = scripts.get(self.statements)
+        if messages is None:
+            messages = self.remember()
+        out.put_bytes(PyBytes_AS_STRING(messages), PyBytes_GET_SIZE(messages))
+        for _ in range(len(self.statements)):
             self.owe(PARSE)
             self.owe(BIND)
             self.owe(EXECUTE)
         return self.put_sync_if_ends(out)
+
+    def remember(self):
+        """Return the messages of the statements; the next script of the same statements is copied from them."""
+        cdef WriteBuffer out = WriteBuffer()
+        for sql in self.statements:
+            put_parse(out, b"", sql, ())
+            put_bind_plain(out, b"", b"")
+            put_execute(out, b"", 0)
+        messages = out.take_all()
+        if len(scripts) < SCRIPTS_KEPT:
+            scripts[self.statements] = messages
+        return messages
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
         if kind == c'C' or kind == c'I':
