@@ -21,6 +21,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from benchmarks.codec_workloads import CODEC_RUNS
 from benchmarks.drivers import Driver, open_driver
 from benchmarks.meter import Meter
 from benchmarks.runs import RUNS, Run
@@ -43,6 +44,9 @@ LOOPS: dict[str, Callable[[], tuple[asyncio.AbstractEventLoop, str]]] = {
 }
 
 
+ALL_RUNS = {**RUNS, **CODEC_RUNS}
+
+
 class Worker:
     """One driver on one loop, with at most one workload open."""
 
@@ -53,7 +57,7 @@ class Worker:
         self.run: Run | None = None
 
     async def do_open(self, order: dict[str, Any]) -> dict[str, Any]:
-        self.run = await self.stack.enter_async_context(RUNS[order["workload"]](self.driver))
+        self.run = await self.stack.enter_async_context(ALL_RUNS[order["workload"]](self.driver))
         return {}
 
     async def do_round(self, order: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
+from benchmarks import bench_codecs
 from benchmarks.__main__ import parse_arguments
+from benchmarks.callgrind import NoCallgrind, per_row, sizes, totals
+from benchmarks.codec_workloads import CODEC_RUNS, COLUMNS, create_tables
 from benchmarks.crew import Crew, WorkerLost, WorkerProcess
 from benchmarks.drivers import DRIVERS, PsycopgApi
 from benchmarks.figures import (
@@ -330,3 +333,45 @@ def test_split_gives_instructions_only_where_they_are_counted():
     assert first.split() == ["61.0%", "30.5k", "libpython3.11.so.1.0"]
     assert "n/a" in split_table(shares, None, 0.005, 20)
     assert len(split_table(shares, None, 0.005, 20).splitlines()) == 2
+
+
+# --- codecs
+
+def test_instructions_per_row_are_the_difference_of_two_reads():
+    columns = [COLUMNS["int8"], COLUMNS["int4_array"]]
+    n_rows = [many - few for few, many in map(sizes, columns)]
+    counted = [9999, 1000, 77, 1000 + 700 * n_rows[0], 1, 5, 2, 5 + 30 * n_rows[1], 123]
+    assert per_row(counted, columns) == {"int8": 700, "int4_array": 30}
+    with pytest.raises(NoCallgrind, match="8 dumps were expected, 3 were written"):
+        per_row(counted[:3], columns)
+
+
+def test_dumps_are_read_in_the_order_of_their_numbers(tmp_path):
+    for n in (10, 9, 1):
+        (tmp_path / f"out.{n}").write_bytes(b"events: Ir\nsummary: %d\nfn=(1)\ntotals: 5\n" % n)
+    (tmp_path / "out").mkdir()
+    assert totals(tmp_path) == [1, 9, 10]
+    (tmp_path / "out.2").write_bytes(b"")
+    with pytest.raises(NoCallgrind, match=r"out\.2 has no total"):
+        totals(tmp_path)
+
+
+def test_every_hot_type_has_a_table_a_run_and_a_bar():
+    statements = " ".join(create_tables(list(COLUMNS.values()), 1000))
+    for column in COLUMNS.values():
+        assert f"CREATE TABLE {column.table} (value {column.type})" in statements
+        assert column.workload.name in CODEC_RUNS and column.bar >= 1.5
+        few, many = sizes(column)
+        assert 0 < few < many
+
+
+def test_codec_table_holds_counts_against_their_bars():
+    columns = [COLUMNS["int8"], COLUMNS["timestamptz"], COLUMNS["uuid"]]
+    lines = summarize([one_round(workload="codec_int8"), one_round("asyncpg_core", workload="codec_int8", cpu=0.25)],
+                      "asyncpg")
+    counts = {"int8": bench_codecs.Count(800, 1700, 2), "timestamptz": bench_codecs.Count(1000, 7000, 8)}
+    rows = bench_codecs.table(columns, lines, counts).splitlines()
+    assert rows[1].split() == ["int8", "250k", "500k", "2.00", "[2.00-2.00]", "1.00", "[1.00-1.00]", "800.0", "1700",
+                               "2.12", "2", "met"]
+    assert rows[2].split()[-3:] == ["7.00", "8", "MISSED"]
+    assert rows[3].split() == ["uuid", *["n/a"] * 7, "2"]
