@@ -39,7 +39,7 @@ else:
 
 
 HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h",
-           "pgproto/codecs/decimal_in_place.h", "pgproto/codecs/uuid_in_place.h")
+           "pgproto/codecs/decimal_in_place.h", "pgproto/codecs/uuid_in_place.h", "pgproto/codecs/objects_in_place.h")
 
 
 def extension(path: str) -> Extension:

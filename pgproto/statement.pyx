@@ -192,7 +192,7 @@ cdef class Statement:
             if take_value(&rest, &value):
                 if readers[i].read == NULL:
                     raise DecodeError("the type cannot be read in the format that the server chose")
-                Record_SET_ITEM(record, i, readers[i].read(<Codec>readers[i].codec, value))
+                Record_SET_ITEM(record, i, readers[i].read(readers[i].codec, value))
             elif value.n == -1:
                 record_set_item(record, i, None)
             else:

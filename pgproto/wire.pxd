@@ -167,6 +167,24 @@ cdef inline bint take_value(Slice *body, Slice *value) noexcept:
     return False
 
 
+# A body that is one number: its length is checked once, where `take_*` and `take_end` would check it twice.
+
+cdef inline int refuse_size(Py_ssize_t wanted, Py_ssize_t n) except -1:
+    return refuse_short(wanted, n) if n < wanted else refuse_rest(n - wanted)
+
+
+cdef inline int32_t whole_int32(Slice body) except? -1:
+    if body.n != 4:
+        refuse_size(4, body.n)
+    return <int32_t>load_uint32(body.at)
+
+
+cdef inline int64_t whole_int64(Slice body) except? -1:
+    if body.n != 8:
+        refuse_size(8, body.n)
+    return <int64_t>load_uint64(body.at)
+
+
 cdef inline int take_end(Slice *body) except -1:
     if body.n != 0:
         return refuse_rest(body.n)

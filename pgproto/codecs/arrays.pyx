@@ -5,7 +5,8 @@
 An element takes at least the four bytes of its length, so the bytes left bound how many there can be. Lower bounds
 other than 1 are kept where the codec says so. The text format is in array_text.
 """
-from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.list cimport PyList_New
+from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t
 
@@ -14,12 +15,17 @@ from pgproto.codecs.array_shape cimport (
     items_of, with_bounds,
 )
 from pgproto.codecs.array_text cimport array_text_decode, array_text_encode
-from pgproto.codecs.codec cimport BINARY, TEXT
+from pgproto.codecs.codec cimport BINARY, TEXT, read_t
+from pgproto.codecs.int32 cimport fill_int4, int4_decode
 from pgproto.codecs.nested cimport is_users
-from pgproto.wire cimport Slice, store_uint32, take_end, take_int32, take_slice, take_uint32
+from pgproto.wire cimport Slice, refuse_short, store_uint32, take_end, take_int32, take_uint32, take_value
 from pgproto.write_buffer cimport WriteBuffer
 
 from pgproto.errors import MalformedBody
+
+
+cdef extern from *:
+    void PyList_SET_ITEM(object values, Py_ssize_t i, PyObject *value)
 
 
 cdef Codec new_array(uint32_t oid, Codec element, str schema="pg_catalog"):
@@ -164,19 +170,23 @@ cdef list take_level(Codec element, Slice *body, Shape *shape, int depth):
 
 cdef list take_elements(Codec element, Slice *body, Shape *shape, int depth):
     cdef Py_ssize_t i = 0, n = shape.lengths[depth]
-    cdef int32_t length
+    cdef read_t read = <read_t>element.decode[BINARY]
+    cdef Slice rest = body[0]
     cdef Slice part
+    cdef PyObject *value = NULL
     cdef list values = PyList_New(n)
+    if element.decode[BINARY] == int4_decode:
+        i = fill_int4(&rest, values)
     try:
         while i < n:
-            length = take_int32(body)
-            if length == -1:
-                value = None
+            if take_value(&rest, &part):
+                value = read(<PyObject *>element, part)
+            elif part.n == -1:
+                value = <PyObject *>None
+                Py_INCREF(None)
             else:
-                part = take_slice(body, length)
-                value = element.decode[BINARY](element, part)
-            Py_INCREF(value)
-            PyList_SET_ITEM(values, i, value)   # the list owns the reference taken above
+                refuse_element(part.n, rest.n)
+            PyList_SET_ITEM(values, i, value)   # the list takes over the reference
             i += 1
     except (ValueError, OverflowError) as error:
         shape.path[depth] = i
@@ -184,4 +194,10 @@ cdef list take_elements(Codec element, Slice *body, Shape *shape, int depth):
         if is_users(element, error):
             raise
         raise element_error(shape, error) from error
+    body[0] = rest
     return values
+
+
+cdef int refuse_element(Py_ssize_t length, Py_ssize_t left) except -1:
+    """Say what `take_value` could not take."""
+    return refuse_short(4, left) if left < 4 else refuse_short(length, left - 4)

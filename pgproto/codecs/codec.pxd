@@ -12,8 +12,9 @@ ctypedef int (*encode_t)(Codec codec, WriteBuffer out, object value) except -1
 # `body` is exact; the function uses all of it or raises MalformedBody (or ValueError, OverflowError for values that
 # Python cannot hold).
 ctypedef object (*decode_t)(Codec codec, Slice body)
-# The same function for whoever puts the result where it belongs himself, without a reference more or less.
-ctypedef PyObject *(*read_t)(Codec codec, Slice body) except NULL
+# The same function, for a caller that puts its result where it stays: without a reference more or less, the codec's
+# included, which somebody else holds.
+ctypedef PyObject *(*read_t)(PyObject *codec, Slice body) except NULL
 
 # Anonymous, because C arrays are not indexed with a named enum.
 cdef enum:

@@ -7,6 +7,7 @@ ROW(..) gives: its bytes name the types, so it needs no description, but it may 
 The text format is in composite_text.
 """
 from cpython.list cimport PyList_AsTuple
+from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int32_t
 
@@ -106,7 +107,7 @@ cdef object composite_decode(Codec codec, Slice body):
             if oid != field.oid:
                 raise outdated(codec, f"attribute {i + 1} is of type oid {oid}, {field.oid} was described", i)
             if take_value(&body, &part):
-                Record_SET_ITEM(record, i, (<read_t>field.decode[BINARY])(field, part))
+                Record_SET_ITEM(record, i, (<read_t>field.decode[BINARY])(<PyObject *>field, part))
             elif part.n == -1:
                 record_set_item(record, i, None)
             else:

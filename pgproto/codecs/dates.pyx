@@ -10,7 +10,7 @@ from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport refused, shown
 from pgproto.oids cimport OID_DATE
-from pgproto.wire cimport Slice, take_end, take_int32
+from pgproto.wire cimport Slice, whole_int32
 from pgproto.write_buffer cimport WriteBuffer
 
 from pgproto.codecs.infinity import DATE_INFINITY, DATE_NEGATIVE_INFINITY
@@ -54,8 +54,7 @@ cdef int date_encode(Codec codec, WriteBuffer out, object value) except -1:
 
 
 cdef object date_decode(Codec codec, Slice body):
-    cdef int32_t days = take_int32(&body)
-    take_end(&body)
+    cdef int32_t days = whole_int32(body)
     if days == DAY_INFINITE:
         return last
     if days == DAY_MINUS_INFINITE:

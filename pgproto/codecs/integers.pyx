@@ -13,10 +13,11 @@ from cpython.object cimport PyObject_Str
 from libc.stdint cimport int16_t, int32_t, uint32_t
 
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
+from pgproto.codecs.int32 cimport int4_decode
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport refused, skip, take_digits
 from pgproto.oids cimport OID_CID, OID_INT2, OID_INT4, OID_INT8, OID_OID, OID_XID, OID_XID8
-from pgproto.wire cimport Slice, take_end, take_int16, take_int32, take_int64, take_uint32
+from pgproto.wire cimport Slice, take_end, take_int16, whole_int32, whole_int64
 from pgproto.write_buffer cimport WriteBuffer
 
 
@@ -94,28 +95,16 @@ cdef object int2_decode(Codec codec, Slice body):
     return number
 
 
-cdef object int4_decode(Codec codec, Slice body):
-    cdef int32_t number = take_int32(&body)
-    take_end(&body)
-    return number
-
-
 cdef object int8_decode(Codec codec, Slice body):
-    cdef int64_t number = take_int64(&body)
-    take_end(&body)
-    return number
+    return PyLong_FromLongLong(whole_int64(body))
 
 
 cdef object uint4_decode(Codec codec, Slice body):
-    cdef uint32_t number = take_uint32(&body)
-    take_end(&body)
-    return number
+    return PyLong_FromLongLong(<uint32_t>whole_int32(body))
 
 
 cdef object uint8_decode(Codec codec, Slice body):
-    cdef uint64_t number = <uint64_t>take_int64(&body)
-    take_end(&body)
-    return number
+    return PyLong_FromUnsignedLongLong(<uint64_t>whole_int64(body))
 
 
 cdef int put_decimal(WriteBuffer out, object number) except -1:

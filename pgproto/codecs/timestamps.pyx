@@ -18,7 +18,7 @@ from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport refused, shown, skip
 from pgproto.oids cimport OID_TIMESTAMP, OID_TIMESTAMPTZ
-from pgproto.wire cimport Slice, take_end, take_int64
+from pgproto.wire cimport Slice, whole_int64
 from pgproto.write_buffer cimport WriteBuffer
 
 from pgproto.codecs.infinity import (
@@ -69,7 +69,7 @@ cdef inline uint64_t packed_day(int64_t day) noexcept:
     return known
 
 
-cdef object datetime_of(Codec codec, int64_t moment, object zone):
+cdef inline object datetime_of(Codec codec, int64_t moment, object zone):
     cdef int64_t day = floor_quotient(moment, 86400000000LL)
     cdef int64_t rest = moment - day * 86400000000LL
     if not DAY_FIRST <= day <= DAY_LAST:
@@ -145,8 +145,7 @@ cdef int timestamptz_encode(Codec codec, WriteBuffer out, object value) except -
 
 
 cdef object timestamp_decode(Codec codec, Slice body):
-    cdef int64_t moment = take_int64(&body)
-    take_end(&body)
+    cdef int64_t moment = whole_int64(body)
     if moment == MOMENT_INFINITE:
         return last
     if moment == MOMENT_MINUS_INFINITE:
@@ -155,8 +154,7 @@ cdef object timestamp_decode(Codec codec, Slice body):
 
 
 cdef object timestamptz_decode(Codec codec, Slice body):
-    cdef int64_t moment = take_int64(&body)
-    take_end(&body)
+    cdef int64_t moment = whole_int64(body)
     if moment == MOMENT_INFINITE:
         return last_utc
     if moment == MOMENT_MINUS_INFINITE:

@@ -1,21 +1,59 @@
 """str to UTF-8 and back: the whole codec of a type whose value is its text."""
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_DecodeUTF8
-from libc.string cimport memcpy
+
+from pgproto.wire cimport slice_of
 
 
 cdef extern from *:
     """
+    #include <string.h>
+    #include <stdint.h>
+    /* The last word may overlap the one before it, which is cheaper than a loop over what is left. */
     static inline int apc_is_ascii(const char *at, Py_ssize_t n) {
-        uint64_t word, seen = 0;
-        Py_ssize_t i = 0;
-        for (; i + 8 <= n; i += 8) { memcpy(&word, at + i, 8); seen |= word; }
-        for (; i < n; i++) seen |= (unsigned char)at[i];
-        return (seen & 0x8080808080808080ULL) == 0;
+        uint64_t word, seen;
+        uint32_t first, last;
+        Py_ssize_t i;
+        if (n >= 8) {
+            memcpy(&seen, at + n - 8, 8);
+            for (i = 0; i < n - 8; i += 8) { memcpy(&word, at + i, 8); seen |= word; }
+            return (seen & 0x8080808080808080ULL) == 0;
+        }
+        if (n >= 4) {
+            memcpy(&first, at, 4);
+            memcpy(&last, at + n - 4, 4);
+            return ((first | last) & 0x80808080u) == 0;
+        }
+        for (i = 0; i < n; i++) if ((unsigned char)at[i] > 127) return 0;
+        return 1;
     }
+    /* n > 0. Most texts are short, and a call of memcpy() costs more than their bytes. */
+    static inline void apc_copy(char *to, const char *from, Py_ssize_t n) {
+        if (n > 16) memcpy(to, from, (size_t)n);
+        else if (n >= 8) {
+            uint64_t first, last;
+            memcpy(&first, from, 8); memcpy(&last, from + n - 8, 8);
+            memcpy(to, &first, 8); memcpy(to + n - 8, &last, 8);
+        }
+        else if (n >= 4) {
+            uint32_t first, last;
+            memcpy(&first, from, 4); memcpy(&last, from + n - 4, 4);
+            memcpy(to, &first, 4); memcpy(to + n - 4, &last, 4);
+        }
+        else { to[0] = from[0]; to[n / 2] = from[n / 2]; to[n - 1] = from[n - 1]; }
+    }
+    /* Where the characters of a compact str of ASCII lie. */
+    #define apc_ascii_of(text) ((char *)((PyASCIIObject *)(text) + 1))
     """
     bint is_ascii "apc_is_ascii" (const char *at, Py_ssize_t n) noexcept
-    str PyUnicode_New(Py_ssize_t n, Py_UCS4 largest)
-    void *PyUnicode_DATA(object text) noexcept
+    void copy "apc_copy" (char *to, const char *source, Py_ssize_t n) noexcept
+    char *ascii_of "apc_ascii_of" (PyObject *text) noexcept
+    str steal "(PyObject *)" (PyObject *)     # takes over the reference
+
+
+cdef extern from "objects_in_place.h":
+    PyObject *new_ascii(Py_ssize_t n) except NULL
+    bint take_object_heads(bint wanted) noexcept
 
 
 cdef enum:
@@ -24,14 +62,18 @@ cdef enum:
     ASCII_COPY_MAX = 4096
 
 
+cdef inline str new_str(Slice body):
+    cdef PyObject *text
+    if ASCII_COPY_MIN <= body.n <= ASCII_COPY_MAX and is_ascii(body.at, body.n):
+        text = new_ascii(body.n)
+        copy(ascii_of(text), body.at, body.n)
+        return steal(text)
+    return PyUnicode_DecodeUTF8(body.at, body.n, NULL)
+
+
 cdef str str_of(Slice body):
     """The str of UTF-8 bytes; UnicodeDecodeError if they are none."""
-    cdef str text
-    if ASCII_COPY_MIN <= body.n <= ASCII_COPY_MAX and is_ascii(body.at, body.n):
-        text = PyUnicode_New(body.n, 127)
-        memcpy(PyUnicode_DATA(text), body.at, body.n)
-        return text
-    return PyUnicode_DecodeUTF8(body.at, body.n, NULL)
+    return new_str(body)
 
 
 cdef int text_encode(Codec codec, WriteBuffer out, object value) except -1:
@@ -41,4 +83,26 @@ cdef int text_encode(Codec codec, WriteBuffer out, object value) except -1:
 
 
 cdef object text_decode(Codec codec, Slice body):
-    return str_of(body)
+    return new_str(body)
+
+
+def use_layout(bint wanted):
+    """Make strs in place if `wanted` and if their layout is known; say whether that is so. For tests."""
+    if take_object_heads(wanted) and layout_is_known():
+        return True
+    take_object_heads(False)
+    return False
+
+
+def layout_is_known():
+    """Whether strs made in place are those that Python makes."""
+    for text in (b"ab", b"four", b"eight888", b"more than sixteen characters"):
+        value = str_of(slice_of(text, len(text)))
+        known = text.decode()
+        if not (value == known and hash(value) == hash(known) and value.isascii() and value + "é" == known + "é"
+                and value.encode() == text and value[1:] + value == known[1:] + known):
+            return False
+    return True
+
+
+use_layout(True)

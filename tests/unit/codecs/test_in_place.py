@@ -1,4 +1,4 @@
-"""Decimal and UUID are built where they lie; what comes out cannot be told from what Python makes itself."""
+"""Decimal, UUID, int and str are built where they lie; what comes out cannot be told from what Python makes itself."""
 import copy
 import decimal
 import gc
@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import pytest
 
-from pgproto.codecs import numeric
+from pgproto.codecs import int32, numeric, utf8
 from pgproto.codecs import uuid as uuid_codec
 from pgproto.codecs.registry import builtin_codec
 from pgproto.oids import OID_NUMERIC, OID_UUID
@@ -22,6 +22,12 @@ numeric_codec = builtin_codec(OID_NUMERIC)
 uuids = builtin_codec(OID_UUID)
 LAYOUT_IS_KNOWN = (platform.python_implementation() == "CPython" and sys.version_info < (3, 15)
                    and sys.maxsize > 2**32 and not sysconfig.get_config_var("Py_GIL_DISABLED"))
+OBJECTS_ARE_KNOWN = (platform.python_implementation() == "CPython" and sys.version_info < (3, 13)
+                     and sys.maxsize > 2**32 and not hasattr(sys, "gettotalrefcount"))
+INTS = [0, 1, -1, 5, -5, -6, 255, 256, 257, -256, -257, 1000, -1000, 2**30 - 1, 2**30, -(2**30) + 1, -(2**30),
+        2**31 - 1, -(2**31)]
+TEXTS = ["", "a", "ab", "abc", "four", "seven77", "eight888", "nine99999", "sixteen 16 long", "seventeen 17 long",
+         "x" * 100, "y" * 4096, "z" * 4097, "é", "aé", "eight88é", "\U0001f600" * 9, "nine9999\x7f", "a\x00b"]
 
 
 @pytest.fixture(params=["in place", "long way"])
@@ -29,7 +35,10 @@ def way(request):
     wanted = request.param == "in place"
     assert numeric.use_layout(wanted) == (wanted and LAYOUT_IS_KNOWN)
     uuid_codec.fill_slots_in_place(wanted)
+    assert int32.use_layout(wanted) == utf8.use_layout(wanted) == (wanted and OBJECTS_ARE_KNOWN)
     yield request.param
+    int32.use_layout(True)
+    utf8.use_layout(True)
     numeric.use_layout(True)
     uuid_codec.fill_slots_in_place(True)
 
@@ -147,3 +156,72 @@ def test_uuids_are_made_and_dropped_without_a_leak(way):
     for _ in range(5000):
         uuids.decode_value(body)
     assert sys.getallocatedblocks() - before < 200
+
+
+def test_ints_and_strs_are_made_in_place_where_their_layout_is_known():
+    assert int32.use_layout(True) == utf8.use_layout(True) == OBJECTS_ARE_KNOWN
+
+
+def element(number):
+    return (4).to_bytes(4, "big") + number.to_bytes(4, "big", signed=True)
+
+
+def test_an_int_is_that_of_python(way):
+    codec = builtin_codec(23)
+    for number in INTS:
+        bodies = (codec.decode_value(number.to_bytes(4, "big", signed=True)), int32.elements(element(number), 1)[0][0])
+        for value in bodies:
+            assert (type(value), value, hash(value), repr(value)) == (int, number, hash(number), repr(number))
+            assert (value + 1, value * value, -value, value >> 3) == (number + 1, number**2, -number, number >> 3)
+            assert sys.getsizeof(value) == sys.getsizeof(number)
+            assert copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == number
+            assert {number: True}[value]
+            assert value is number or not -5 <= number <= 256
+
+
+def test_int4_elements_are_read_in_one_go_up_to_one_that_is_none(way):
+    body = b"".join(map(element, INTS))
+    null, short = b"\xff\xff\xff\xff", b"\0\0\0\2\0\1"
+    for rest in (b"", null, short, null + body, element(7)[:7], element(7)[:3]):
+        assert int32.elements(body + rest, len(INTS) + 1 if rest else len(INTS)) == (INTS, rest)
+    assert int32.elements(body, 3) == (INTS[:3], body[24:])
+    assert int32.elements(body, 0) == ([], body)
+
+
+def array_of(*parts):
+    head = b"\0\0\0\1\0\0\0\1\0\0\0\x17" + len(parts).to_bytes(4, "big") + b"\0\0\0\1"
+    return head + b"".join(parts)
+
+
+def test_nulls_and_bad_elements_among_int4s_keep_their_places(way):
+    codec, null, bad = builtin_codec(1007), b"\xff\xff\xff\xff", b"\0\0\0\2\0\1"
+    assert codec.decode_value(array_of(element(1000), null, element(-7), null)) == [1000, None, -7, None]
+    with pytest.raises(ValueError, match="invalid array element at index 2: 4 bytes were expected, 2 are left"):
+        codec.decode_value(array_of(element(1000), null, bad))
+    with pytest.raises(ValueError, match="invalid array element at index 1: a length of -2"):
+        codec.decode_value(array_of(element(1000), b"\xff\xff\xff\xfe"))
+    with pytest.raises(ValueError, match="invalid array element at index 1: 5 bytes were expected, 4 are left"):
+        codec.decode_value(array_of(element(1000), b"\0\0\0\5\0\0\0\1"))
+
+
+def test_a_str_is_that_of_python(way):
+    codec = builtin_codec(25)
+    for text in TEXTS:
+        value = codec.decode_value(text.encode())
+        assert type(value) is str and value == text and hash(value) == hash(text) and repr(value) == repr(text)
+        assert value.isascii() == text.isascii() and value.encode() == text.encode()
+        assert (value + "é", value[1:], value * 2, value.upper()) == (text + "é", text[1:], text * 2, text.upper())
+        assert copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == text
+        assert {text: True}[value] and sys.intern(codec.decode_value(text.encode())) == text
+        assert sys.getsizeof(codec.decode_value(text.encode())) == sys.getsizeof(text.encode().decode())
+        value += "grown in place" * 100     # a str that nobody else holds is resized where it lies
+        assert value == text + "grown in place" * 100
+
+
+def test_ints_and_strs_are_made_and_dropped_without_a_leak(way):
+    ints, texts = array_of(*[element(number) for number in INTS] * 50), b"a text of some length"
+    for _ in range(2):
+        before = sys.getallocatedblocks()
+        kept = [(builtin_codec(1007).decode_value(ints), builtin_codec(25).decode_value(texts)) for _ in range(50)]
+        del kept
+        assert sys.getallocatedblocks() - before < 200

@@ -1,0 +1,59 @@
+"""int4 in binary, read: one value, and the elements of an array in one go."""
+from cpython.list cimport PyList_GET_SIZE
+from cpython.object cimport PyObject
+from libc.stdint cimport int32_t
+
+from pgproto.wire cimport slice_of, take_slice, whole_int32
+
+
+cdef extern from "objects_in_place.h":
+    PyObject *int_of_32(int32_t value) except NULL
+    Py_ssize_t ints_of_elements(const char *at, Py_ssize_t n_bytes, PyObject **items, Py_ssize_t n) except -1
+    bint take_object_heads(bint wanted) noexcept
+
+cdef extern from *:
+    """
+    #define apc_items_of(values) (((PyListObject *)(values))->ob_item)
+    """
+    PyObject **items_of "apc_items_of" (list values) noexcept
+    object steal "(PyObject *)" (PyObject *)    # takes over the reference
+
+
+cdef object int4_decode(Codec codec, Slice body):
+    return steal(int_of_32(whole_int32(body)))
+
+
+cdef Py_ssize_t fill_int4(Slice *body, list values) except -1:
+    """Put elements into the empty places of `values` up to one that is NULL or no int4; return how many."""
+    cdef Py_ssize_t n = ints_of_elements(body.at, body.n, items_of(values), PyList_GET_SIZE(values))
+    take_slice(body, 8 * n)
+    return n
+
+
+def use_layout(bint wanted):
+    """Make ints in place if `wanted` and if their layout is known; say whether that is so. For tests."""
+    if take_object_heads(wanted) and layout_is_known():
+        return True
+    take_object_heads(False)
+    return False
+
+
+def layout_is_known():
+    """Whether ints made in place are those that Python makes."""
+    for number in (257, -257, 1000, -1000, 0x3FFFFFFF, -0x3FFFFFFF, 0x3FFFFFFE):
+        value = steal(int_of_32(number))
+        if not (value == number and hash(value) == hash(number) and repr(value) == repr(number)
+                and value + 1 == number + 1 and -value == -number and value * value == number * number):
+            return False
+    return True
+
+
+def elements(bytes body not None, Py_ssize_t n):
+    """Return the first of at most n elements that are int4s, and the bytes behind them: the door for tests."""
+    cdef list values = [None] * n
+    cdef Slice rest = slice_of(body, len(body))
+    cdef Py_ssize_t n_filled = fill_int4(&rest, values)
+    return values[:n_filled], rest.at[:rest.n]
+
+
+use_layout(True)
