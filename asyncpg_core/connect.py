@@ -177,6 +177,7 @@ async def open_session(sock: Socket, route: Route, password: PasswordSource, wis
         else:
             await loop.create_connection(lambda: StreamProtocol(session.transport), sock=sock)
         await start_session(session, authentication_of(route, wish, tls), options, password, tls)
+        client.exactness.apply(session.registry, session.frontend.parameters)
     except BaseException:
         session.abort()
         sock.close()

@@ -357,6 +357,7 @@ async def connect(
     krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
     connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
     json: str | None = None, json_loads: Any = None, json_dumps: Any = None, types: Mapping[str, Any] | None = None,
+    infinity: str | None = None, interval: str | None = None, array_bounds: str | None = None,
     **libpq: Any,
 ) -> Connection[Record]: ...
 async def connect(
@@ -370,6 +371,7 @@ async def connect(
     krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
     connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
     json: str | None = None, json_loads: Any = None, json_dumps: Any = None, types: Mapping[str, Any] | None = None,
+    infinity: str | None = None, interval: str | None = None, array_bounds: str | None = None,
     **libpq: Any,
 ) -> Any:
     """Return a new connection.
@@ -377,9 +379,12 @@ async def connect(
     `timeout` bounds all hosts and attempts together, `connect_timeout` each attempt, `command_timeout` is the default
     of every call; all in seconds. `prepare` is always, never or auto. `json="auto"`, or `json_loads` (takes bytes) and
     `json_dumps` (returns str or bytes), read and write json and jsonb wherever they occur. `types` maps types of your
-    own by name: an enum to an Enum class, a composite to a dataclass or what else takes its attributes by name. Any
-    other keyword is libpq's and is honoured or refused by name. Raises OSError when no server can be reached,
-    PostgresError when it refuses the session, ClientConfigurationError for settings that make no sense.
+    own by name: an enum to an Enum class, a composite to a dataclass or what else takes its attributes by name.
+    `infinity="exact"` reads infinite dates, times
+    and intervals as `types.INFINITY` and its negative, `interval="exact"` intervals as `types.Interval`,
+    `array_bounds="keep"` arrays that are not counted from 1 as `types.Array`. Any other keyword is libpq's and is
+    honoured or refused by name. Raises OSError when no server can be reached, PostgresError when it refuses the
+    session, ClientConfigurationError for settings that make no sense.
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     """
@@ -387,7 +392,8 @@ async def connect(
     client = client_options(
         statement_cache_size=statement_cache_size, max_cached_statement_lifetime=max_cached_statement_lifetime,
         max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
-        prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types)
+        prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types,
+        infinity=infinity, interval=interval, array_bounds=array_bounds)
     params = resolve(
         dsn, host=host, port=port, user=user, password=password, passfile=passfile, service=service,
         servicefile=servicefile, database=database, ssl=ssl, direct_tls=direct_tls, server_settings=server_settings,

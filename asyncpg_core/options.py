@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from asyncpg_core.codec_options import CodecOptions, codec_options
+from asyncpg_core.exactness import Exactness, exactness
 from pgproto.errors import ClientConfigurationError
 from pgproto.secret import Secret
 
@@ -183,11 +184,13 @@ class ClientOptions:
     prepare: PrepareMode = "always"
     prepare_threshold: int = 5
     codecs: CodecOptions = field(default_factory=CodecOptions)
+    exactness: Exactness = field(default_factory=Exactness)
 
 
 CLIENT_KEYWORDS = frozenset((
     "statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size", "command_timeout",
-    "prepare", "prepare_threshold", "json", "json_loads", "json_dumps", "types"))
+    "prepare", "prepare_threshold", "json", "json_loads", "json_dumps", "types", "infinity",
+    "interval", "array_bounds"))
 
 
 def client_options(
@@ -202,6 +205,9 @@ def client_options(
     json_loads: Callable[[Any], Any] | None = None,
     json_dumps: Callable[[Any], Any] | None = None,
     types: Mapping[str, Any] | None = None,
+    infinity: str | None = None,
+    interval: str | None = None,
+    array_bounds: str | None = None,
 ) -> ClientOptions:
     """Return checked client settings; a statement cache of size 0 means that nothing is ever prepared by name."""
     size = at_least_zero("statement_cache_size", statement_cache_size)
@@ -214,6 +220,7 @@ def client_options(
         prepare=mode if size else "never",
         prepare_threshold=int(at_least_zero("prepare_threshold", prepare_threshold)),
         codecs=codec_options(json, json_loads, json_dumps, types),
+        exactness=exactness(infinity, interval, array_bounds),
     )
 
 

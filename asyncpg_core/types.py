@@ -10,6 +10,8 @@ from pgproto.codecs.infinity import DATETIME_INFINITY as DATETIME_INFINITY
 from pgproto.codecs.infinity import DATETIME_NEGATIVE_INFINITY as DATETIME_NEGATIVE_INFINITY
 from pgproto.codecs.infinity import DATETIMETZ_INFINITY as DATETIMETZ_INFINITY
 from pgproto.codecs.infinity import DATETIMETZ_NEGATIVE_INFINITY as DATETIMETZ_NEGATIVE_INFINITY
+from pgproto.codecs.infinity import INFINITY as INFINITY
+from pgproto.codecs.infinity import NEGATIVE_INFINITY as NEGATIVE_INFINITY
 from pgproto.types import Array as Array
 from pgproto.types import BitString, Box, Circle, Line, LineSegment, Path, Point, Polygon, Range
 from pgproto.types import Interval as Interval

@@ -37,8 +37,8 @@ PGPROTO = [
     {"trace"},
 ]
 ASYNCPG_CORE = [
-    {"keywords", "home", "given", "coroutine_mark", "exceptions", "healing", "server_version", "settings", "types",
-     "codec_options"},
+    {"keywords", "home", "given", "coroutine_mark", "exactness", "exceptions", "healing", "server_version",
+     "settings", "types", "codec_options"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
     {"dsn"},
     {"dial"},

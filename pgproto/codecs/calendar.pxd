@@ -30,6 +30,8 @@ cdef str date_text(int64_t days)
 cdef str clock_text(int64_t microseconds)
 cdef str zone_text(int64_t seconds)
 cdef Infinity infinity_of(object value) except? FINITE
+cdef Infinity sentinel_sign(object value) noexcept
+cdef object sentinel_of(Infinity infinity)
 cdef Infinity take_infinity(Slice body) noexcept
 cdef int64_t take_date(Slice *text, bint *is_valid) except? -1
 cdef bint take_clock(Slice *text, Clock *clock) except -1

@@ -3,12 +3,14 @@ from cpython.datetime cimport PyDate_CheckExact, PyDateTime_CheckExact, date_yea
 
 from pgproto.codecs.scan cimport equals, peek, skip, take_digits
 
-from pgproto.codecs.infinity import InfiniteDate, InfiniteDatetime
+from pgproto.codecs.infinity import INFINITY, NEGATIVE_INFINITY, InfiniteDate, InfiniteDatetime
 
 import_datetime()
 
 cdef object infinite_date = InfiniteDate
 cdef object infinite_datetime = InfiniteDatetime
+cdef object exact_infinity = INFINITY
+cdef object exact_minus_infinity = NEGATIVE_INFINITY
 
 
 cdef str date_text(int64_t days):
@@ -34,10 +36,21 @@ cdef str zone_text(int64_t seconds):
     return f"{text}:{size % 60:02d}" if size % 60 else text
 
 
+cdef Infinity sentinel_sign(object value) noexcept:
+    """Whether a value is INFINITY or NEGATIVE_INFINITY."""
+    return INFINITE if value is exact_infinity else MINUS_INFINITE if value is exact_minus_infinity else FINITE
+
+
+cdef object sentinel_of(Infinity infinity):
+    return exact_infinity if infinity == INFINITE else exact_minus_infinity
+
+
 cdef Infinity infinity_of(object value) except? FINITE:
     """Whether a value is one of the infinity singletons."""
     if PyDateTime_CheckExact(value) or PyDate_CheckExact(value):
         return FINITE
+    if sentinel_sign(value) != FINITE:
+        return sentinel_sign(value)
     if not isinstance(value, infinite_date) and not isinstance(value, infinite_datetime):
         return FINITE
     return MINUS_INFINITE if date_year(value) == 1 else INFINITE

@@ -3,8 +3,8 @@ from cpython.datetime cimport PyDate_Check, date_day, date_month, date_new, date
 from libc.stdint cimport int32_t, int64_t
 
 from pgproto.codecs.calendar cimport (
-    DAY_FIRST, DAY_LAST, FINITE, INFINITE, Civil, Infinity, civil_of, date_text, days_of, infinity_of, take_date,
-    take_era, take_infinity,
+    DAY_FIRST, DAY_LAST, FINITE, INFINITE, MINUS_INFINITE, Civil, Infinity, civil_of, date_text, days_of, infinity_of,
+    sentinel_of, take_date, take_era, take_infinity,
 )
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
@@ -83,6 +83,30 @@ cdef object date_text_decode(Codec codec, Slice body):
     if not is_valid or rest.n:
         raise refused("date", "an ISO date (DateStyle ISO)", body)
     return date_of(days)
+
+
+cdef object exact_decode(Codec codec, Slice body):
+    cdef int32_t days = whole_int32(body)
+    if days == DAY_INFINITE or days == DAY_MINUS_INFINITE:
+        return sentinel_of(INFINITE if days > 0 else MINUS_INFINITE)
+    return date_of(days)
+
+
+cdef object exact_text_decode(Codec codec, Slice body):
+    cdef Infinity infinity = take_infinity(body)
+    return date_text_decode(codec, body) if infinity == FINITE else sentinel_of(infinity)
+
+
+def exact_date_codec():
+    """Return a codec that reads infinity as `pgproto.codecs.infinity.INFINITY` or its negative, not as a date."""
+    cdef Codec codec = Codec(OID_DATE, "date")
+    codec.encode[TEXT] = date_text_encode
+    codec.decode[TEXT] = exact_text_decode
+    codec.encode[BINARY] = date_encode
+    codec.decode[BINARY] = exact_decode
+    codec.preferred = BINARY
+    codec.is_leaf = True
+    return codec
 
 
 register(OID_DATE, TEXT, date_text_encode, date_text_decode, True)

@@ -1,13 +1,14 @@
-"""The dates and times that PostgreSQL calls infinity and -infinity.
+"""The dates, times and intervals that PostgreSQL calls infinity and -infinity.
 
-Each is a date or datetime and equal to the last or first one that Python has, so code that compares and sorts goes on
-working; written back it is infinity again, while `date.max` itself is 9999-12-31. What arithmetic with one gives is
-an ordinary date or datetime.
+INFINITY and NEGATIVE_INFINITY are what they are read as on request: before or after everything, and no dates. The
+others are for code that knows only dates. Each is a date or datetime and equal to the last or first one that Python
+has, so code that compares and sorts goes on working; written back it is infinity again, while `date.max` itself is
+9999-12-31. What arithmetic with one gives is an ordinary date or datetime.
 """
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
-from typing import Any
+from datetime import date, datetime, timedelta, timezone
+from typing import Any, final
 
 __all__ = [
     "DATETIMETZ_INFINITY",
@@ -16,9 +17,63 @@ __all__ = [
     "DATETIME_NEGATIVE_INFINITY",
     "DATE_INFINITY",
     "DATE_NEGATIVE_INFINITY",
+    "INFINITY",
+    "NEGATIVE_INFINITY",
     "InfiniteDate",
     "InfiniteDatetime",
+    "Infinity",
 ]
+
+
+@final
+class Infinity:
+    """After or before every date, datetime and timedelta; equal to nothing but itself. There are two."""
+
+    __slots__ = ("_sign",)
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+
+    def __repr__(self) -> str:
+        return "infinity" if self._sign > 0 else "-infinity"
+
+    def __neg__(self) -> Infinity:
+        return NEGATIVE_INFINITY if self._sign > 0 else INFINITY
+
+    def _is_less(self, other: object) -> Any:
+        if isinstance(other, Infinity):
+            return self._sign < other._sign
+        return self._sign < 0 if isinstance(other, (date, timedelta)) else NotImplemented
+
+    def _is_greater(self, other: object) -> Any:
+        if isinstance(other, Infinity):
+            return self._sign > other._sign
+        return self._sign > 0 if isinstance(other, (date, timedelta)) else NotImplemented
+
+    def __lt__(self, other: object) -> Any:
+        return self._is_less(other)
+
+    def __gt__(self, other: object) -> Any:
+        return self._is_greater(other)
+
+    def __le__(self, other: object) -> Any:
+        return self is other or self._is_less(other)
+
+    def __ge__(self, other: object) -> Any:
+        return self is other or self._is_greater(other)
+
+    def __reduce__(self) -> str:
+        return "INFINITY" if self._sign > 0 else "NEGATIVE_INFINITY"
+
+    def __copy__(self) -> Infinity:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Infinity:
+        return self
+
+
+INFINITY = Infinity(1)
+NEGATIVE_INFINITY = Infinity(-1)
 
 
 class InfiniteDate(date):

@@ -11,7 +11,10 @@ from cpython.datetime cimport (
 )
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from pgproto.codecs.calendar cimport clock_text, floor_quotient, floor_rest
+from pgproto.codecs.calendar cimport (
+    FINITE, INFINITE, MINUS_INFINITE, Infinity, clock_text, floor_quotient, floor_rest, sentinel_of, sentinel_sign,
+    take_infinity,
+)
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.integers cimport int64_of
 from pgproto.codecs.registry cimport register
@@ -92,6 +95,10 @@ cdef int64_t length_of(object value) except? -1:
 
 cdef int exact_parts(object value, Parts *parts) except -1:
     """The parts of an Interval, or of the timedelta that stands where one could."""
+    if sentinel_sign(value) != FINITE:
+        # Before PostgreSQL 17 the server would take it for a length.
+        raise TypeError(f"{value!r} is written to an interval where infinity='exact' was asked for, "
+                        "by PostgreSQL 17 or later")
     if not isinstance(value, exact_type):
         parts.months = parts.days = 0
         parts.microseconds = length_of(value)
@@ -247,13 +254,64 @@ cdef int64_t take_length(Slice body, Slice *text, int64_t hours, bint is_negativ
     return -1 - <int64_t>(size - 1)
 
 
-def exact_interval_codec():
-    """Return a codec that reads an interval as `pgproto.types.Interval` instead of a timedelta."""
+cdef int infinite_encode(Codec codec, WriteBuffer out, object value) except -1:
+    cdef Infinity infinity = sentinel_sign(value)
+    if infinity != FINITE:
+        value = exact_infinity if infinity == INFINITE else exact_minus_infinity
+    return interval_encode(codec, out, value)
+
+
+cdef int infinite_text_encode(Codec codec, WriteBuffer out, object value) except -1:
+    cdef Infinity infinity = sentinel_sign(value)
+    if infinity != FINITE:
+        return out.put_text("infinity" if infinity == INFINITE else "-infinity")
+    return interval_text_encode(codec, out, value)
+
+
+cdef Infinity infinity_of_parts(Slice body) except? FINITE:
+    cdef Parts parts
+    take_parts(body, &parts)
+    if parts.days == parts.months == PART_MAX and parts.microseconds == MICROSECONDS_MAX:
+        return INFINITE
+    if parts.days == parts.months == -PART_MAX - 1 and parts.microseconds == -MICROSECONDS_MAX - 1:
+        return MINUS_INFINITE
+    return FINITE
+
+
+cdef object infinite_decode(Codec codec, Slice body):
+    cdef Infinity infinity = infinity_of_parts(body)
+    return interval_decode(codec, body) if infinity == FINITE else sentinel_of(infinity)
+
+
+cdef object infinite_text_decode(Codec codec, Slice body):
+    cdef Infinity infinity = take_infinity(body)
+    return interval_text_decode(codec, body) if infinity == FINITE else sentinel_of(infinity)
+
+
+cdef object exact_infinite_decode(Codec codec, Slice body):
+    cdef Infinity infinity = infinity_of_parts(body)
+    return exact_decode(codec, body) if infinity == FINITE else sentinel_of(infinity)
+
+
+cdef object exact_infinite_text_decode(Codec codec, Slice body):
+    cdef Infinity infinity = take_infinity(body)
+    return exact_text_decode(codec, body) if infinity == FINITE else sentinel_of(infinity)
+
+
+def exact_interval_codec(*, bint parts=True, bint infinity=False):
+    """Return a codec that reads an interval as `pgproto.types.Interval` if `parts`, else as a timedelta.
+
+    With `infinity`, which is for PostgreSQL 17 and later, INFINITY and NEGATIVE_INFINITY are read and written.
+    """
     cdef Codec codec = Codec(OID_INTERVAL, "interval")
-    codec.encode[TEXT] = interval_text_encode
-    codec.decode[TEXT] = exact_text_decode
-    codec.encode[BINARY] = interval_encode
-    codec.decode[BINARY] = exact_decode
+    codec.encode[TEXT] = infinite_text_encode if infinity else interval_text_encode
+    codec.encode[BINARY] = infinite_encode if infinity else interval_encode
+    if infinity:
+        codec.decode[TEXT] = exact_infinite_text_decode if parts else infinite_text_decode
+        codec.decode[BINARY] = exact_infinite_decode if parts else infinite_decode
+    else:
+        codec.decode[TEXT] = exact_text_decode if parts else interval_text_decode
+        codec.decode[BINARY] = exact_decode if parts else interval_decode
     codec.preferred = BINARY
     codec.is_leaf = True
     return codec

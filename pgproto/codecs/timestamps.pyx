@@ -11,10 +11,11 @@ from cpython.datetime cimport (
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pgproto.codecs.calendar cimport (
-    DAY_FIRST, DAY_LAST, FINITE, INFINITE, Civil, Clock, Infinity, civil_of, clock_text, date_text, days_of,
-    floor_quotient, floor_rest, infinity_of, microseconds_per_day, take_clock, take_date, take_era, take_infinity,
+    DAY_FIRST, DAY_LAST, FINITE, INFINITE, MINUS_INFINITE, Civil, Clock, Infinity, civil_of, clock_text, date_text,
+    days_of, floor_quotient, floor_rest, infinity_of, microseconds_per_day, sentinel_of, take_clock, take_date,
+    take_era, take_infinity,
 )
-from pgproto.codecs.codec cimport BINARY, TEXT, Codec
+from pgproto.codecs.codec cimport BINARY, TEXT, Codec, encode_t
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport refused, shown, skip
 from pgproto.oids cimport OID_TIMESTAMP, OID_TIMESTAMPTZ
@@ -216,6 +217,41 @@ cdef object timestamptz_text_decode(Codec codec, Slice body):
     if infinity != FINITE:
         return last_utc if infinity == INFINITE else first_utc
     return take_moment(codec, body, utc)
+
+
+cdef object exact_decode(Codec codec, Slice body):
+    cdef int64_t moment = whole_int64(body)
+    if moment == MOMENT_INFINITE or moment == MOMENT_MINUS_INFINITE:
+        return sentinel_of(INFINITE if moment > 0 else MINUS_INFINITE)
+    return datetime_of(codec, moment, utc if codec.oid == OID_TIMESTAMPTZ else None)
+
+
+cdef object exact_text_decode(Codec codec, Slice body):
+    cdef Infinity infinity = take_infinity(body)
+    if infinity != FINITE:
+        return sentinel_of(infinity)
+    return take_moment(codec, body, utc if codec.oid == OID_TIMESTAMPTZ else None)
+
+
+cdef Codec new_exact(uint32_t oid, str name, encode_t text_encode, encode_t encode):
+    cdef Codec codec = Codec(oid, name)
+    codec.encode[TEXT] = text_encode
+    codec.decode[TEXT] = exact_text_decode
+    codec.encode[BINARY] = encode
+    codec.decode[BINARY] = exact_decode
+    codec.preferred = BINARY
+    codec.is_leaf = True
+    return codec
+
+
+def exact_timestamp_codec():
+    """Return a codec that reads infinity as `pgproto.codecs.infinity.INFINITY` or its negative, not as a datetime."""
+    return new_exact(OID_TIMESTAMP, "timestamp", timestamp_text_encode, timestamp_encode)
+
+
+def exact_timestamptz_codec():
+    """Return a codec that reads infinity as `pgproto.codecs.infinity.INFINITY` or its negative, not as a datetime."""
+    return new_exact(OID_TIMESTAMPTZ, "timestamptz", timestamptz_text_encode, timestamptz_encode)
 
 
 register(OID_TIMESTAMP, TEXT, timestamp_text_encode, timestamp_text_decode, True)

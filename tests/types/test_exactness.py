@@ -3,9 +3,19 @@ import datetime
 
 import pytest
 
-from asyncpg_core.exceptions import DataError, DecodeError, OutOfRange
-from asyncpg_core.types import DATE_INFINITY, DATETIME_INFINITY, DATETIMETZ_INFINITY, Array, Interval
+import asyncpg_core
+from asyncpg_core.exceptions import ClientConfigurationError, DataError, DecodeError, OutOfRange
+from asyncpg_core.types import (
+    DATE_INFINITY,
+    DATETIME_INFINITY,
+    DATETIMETZ_INFINITY,
+    INFINITY,
+    NEGATIVE_INFINITY,
+    Array,
+    Interval,
+)
 from pgproto.codecs.intervals import exact_interval_codec
+from tests.types import SETTINGS
 
 UTC = datetime.timezone.utc
 
@@ -113,3 +123,64 @@ async def test_an_interval_is_exact_where_asked_for(connection, text, value):
     row = await connection.fetchrow(f"select $1::interval::text = '{text}'::interval::text, array['{text}'::interval]",
                                     value)
     assert tuple(row) == (True, [value])
+
+
+EXACT = {"infinity": "exact", "interval": "exact", "array_bounds": "keep"}
+
+
+async def check_exactness(connection):
+    """All three wishes at once, as scalars, in arrays, both ways."""
+    for type_name in ("date", "timestamp", "timestamptz"):
+        row = await connection.fetchrow(
+            f"select 'infinity'::{type_name}, '-infinity'::{type_name}, $1::{type_name}::text, "
+            f"array['-infinity'::{type_name}, null, 'infinity'], $2::{type_name}[]::text",
+            NEGATIVE_INFINITY, [INFINITY, None, NEGATIVE_INFINITY])
+        assert tuple(row) == (INFINITY, NEGATIVE_INFINITY, "-infinity", [NEGATIVE_INFINITY, None, INFINITY],
+                              "{infinity,NULL,-infinity}")
+    row = await connection.fetchrow(
+        "select '1 year 2 days'::interval as a, '[0:0]={7}'::int4[] as b, '9999-12-31'::date")
+    assert tuple(row) == (Interval(12, 2, 0), [7], datetime.date.max)
+    assert row["b"].lower_bounds == (0,)
+    if connection.get_server_version().major >= 17:
+        row = await connection.fetchrow("select '-infinity'::interval, $1::interval::text, $2::interval[]::text",
+                                        INFINITY, [NEGATIVE_INFINITY, Interval(1, 0, 0)])
+        assert tuple(row) == (NEGATIVE_INFINITY, "infinity", '{-infinity,"1 mon"}')
+    else:
+        with pytest.raises(DataError, match="by PostgreSQL 17"):
+            await connection.fetchval("select $1::interval", INFINITY)
+
+
+async def test_a_connection_reads_exactly_what_it_was_asked_for(dsn):
+    connection = await asyncpg_core.connect(dsn, server_settings=SETTINGS, **EXACT)
+    try:
+        await check_exactness(connection)
+    finally:
+        await connection.close()
+
+
+async def test_every_connection_of_a_pool_reads_exactly_what_the_pool_was_asked_for(dsn):
+    async with asyncpg_core.create_pool(dsn, min_size=2, max_size=2, server_settings=SETTINGS, **EXACT) as pool:
+        async with pool.acquire() as one, pool.acquire() as other:
+            await check_exactness(one)
+            await check_exactness(other)
+        assert await pool.fetchval("select 'infinity'::date") is INFINITY
+
+
+async def test_one_wish_leaves_the_other_types_alone(dsn):
+    connection = await asyncpg_core.connect(dsn, server_settings=SETTINGS, infinity="exact")
+    try:
+        row = await connection.fetchrow(
+            "select '1 mon'::interval as a, '[0:0]={7}'::int4[] as b, 'infinity'::date as c")
+        assert tuple(row) == (datetime.timedelta(days=30), [7], INFINITY)
+        assert type(row["b"]) is list
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("keyword", EXACT)
+async def test_an_unknown_wish_is_refused_by_name(dsn, keyword):
+    says = f"invalid {keyword}: None or '{EXACT[keyword]}' was expected, got 'other'"
+    with pytest.raises(ClientConfigurationError, match=says):
+        await asyncpg_core.connect(dsn, **{keyword: "other"})
+    with pytest.raises(ClientConfigurationError, match=says):
+        await asyncpg_core.create_pool(dsn, **{keyword: "other"})

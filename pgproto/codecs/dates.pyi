@@ -1,0 +1,3 @@
+from pgproto.codecs.codec import Codec
+
+def exact_date_codec() -> Codec: ...
