@@ -12,7 +12,7 @@ export CFLAGS := $(CFLAGS) $(shell cat $(VENV)/include-dirs 2>/dev/null)
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
-.PHONY: help demo build debug unit test exact lint types stubtest bench annotate generate check clean mutants coverage wheels-list
+.PHONY: help demo build debug unit test exact asan lint types stubtest bench annotate generate check clean mutants coverage wheels-list
 
 help:
 	@echo "demo       show the driver at work on an embedded PostgreSQL"
@@ -21,6 +21,7 @@ help:
 	@echo "bench      compare with asyncpg and psycopg"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
 	@echo "check      lint (ruff, cython-lint), types (mypy --strict), stubtest, unit"
+	@echo "asan       unit tests of the core under gcc's sanitizers; build again afterwards"
 	@echo "coverage   lines of pgproto that unit tests reach, .pyx included"
 	@echo "mutants    200 seeded one-token changes: how many do the unit tests catch?"
 	@echo "generate   write the generated sources anew;  wheels-list: the wheels that a release has"
@@ -78,6 +79,13 @@ stubtest: $(VENV)/.have-check build
 	@$(PY) tools/stubtest.py
 
 check: lint types stubtest unit
+
+# Python itself is not built with the sanitizers, so they are loaded before it; malloc lets them see its objects too.
+SANITIZERS = $(foreach lib,libasan libubsan libstdc++,$(shell gcc -print-file-name=$(lib).so))
+asan: $(VENV)/.have-test $(VENV)/.have-build
+	@CC=gcc ASYNCPG_CORE_ASAN=1 $(MAKE) --no-print-directory compile
+	@LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+		HYPOTHESIS_PROFILE=repeatable $(PY) -m pytest tests/unit/codecs tests/unit/core --timeout 120 $(PYTEST_ARGS)
 
 coverage: $(VENV)/.have-check
 	@$(PY) -m tools.coverage_report

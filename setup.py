@@ -4,6 +4,7 @@ The environment chooses the flavour; a change of flavour rebuilds everything:
 ASYNCPG_CORE_DEBUG=1     Cython's checks and C's assertions on
 ASYNCPG_CORE_TRACE=1     lines that coverage can count; the C files then lie beside their sources, where it looks
 ASYNCPG_CORE_ANNOTATE=1  an HTML page per module in build/cython-release, yellow where Python's C API is called
+ASYNCPG_CORE_ASAN=1      with the sanitizers of addresses and undefined behaviour; `make asan` runs tests under them
 ASYNCPG_CORE_QUICK=1     compiled without optimization, for many builds of which each runs once
 """
 import glob
@@ -21,7 +22,8 @@ def is_set(name: str) -> bool:
 
 
 debug, trace, annotate, quick = is_set("DEBUG"), is_set("TRACE"), is_set("ANNOTATE"), is_set("QUICK")
-flavour = "trace" if trace else "debug" if debug else "quick" if quick else "release"
+asan = is_set("ASAN")
+flavour = "asan" if asan else "trace" if trace else "debug" if debug else "quick" if quick else "release"
 workers = os.cpu_count() or 1
 flavour_file = os.path.join("build", "flavour")
 
@@ -35,7 +37,9 @@ if sys.platform == "win32":
     flags = ["/O2" if flavour == "release" else "/Od"]
 else:
     flags = {"release": ["-O2", "-g1"], "debug": ["-O1", "-g", "-UNDEBUG", "-ftrapv"], "trace": ["-O0", "-g0"],
-             "quick": ["-O0", "-g0"]}[flavour] + ["-fvisibility=hidden"]
+             "quick": ["-O0", "-g0"], "asan": [
+                 "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
+                 "-fno-sanitize-recover=undefined"]}[flavour] + ["-fvisibility=hidden"]
 
 
 HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h",
@@ -45,6 +49,7 @@ HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.
 def extension(path: str) -> Extension:
     name = os.path.splitext(path)[0].replace(os.sep, ".")
     return Extension(name, [path], define_macros=macros, extra_compile_args=flags,
+                     extra_link_args=["-fsanitize=address,undefined"] if asan else [],
                      include_dirs=[".", "pgproto", "pgproto/codecs"],
                      depends=[header for header in HEADERS if os.path.exists(header)])
 
