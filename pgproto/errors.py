@@ -141,6 +141,15 @@ class MalformedBody(ValueError):
     """
 
 
+def shown(value: object) -> str:
+    """Return the repr of a value as an error's text has it: its beginning, whatever the value does."""
+    try:
+        text = repr(value)
+    except Exception as error:  # a value that cannot even show itself must not hide which one it is
+        text = f"<{type(value).__name__}: repr() raised {type(error).__name__}>"
+    return text if len(text) <= 40 else text[:40] + "..."
+
+
 # The server's function that refuses a prepared statement whose result has changed; 0A000 has many other uses.
 STALE_PLAN_FUNCTION = "RevalidateCachedQuery"
 _NOTICE_SEVERITIES = frozenset({"WARNING", "NOTICE", "DEBUG", "INFO", "LOG"})

@@ -137,6 +137,13 @@ cdef class Frontend:
         """Return and forget the bytes that are to be sent."""
         return self.out.take_all()
 
+    def take_told(self):
+        """Return and forget the notices and the notifications that have come."""
+        told = self.notices, self.notifications
+        self.notices = []
+        self.notifications = []
+        return told
+
     def put_terminate(self):
         """Put the message that says goodbye."""
         cdef Py_ssize_t mark = self.out.length

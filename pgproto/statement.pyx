@@ -19,7 +19,7 @@ from pgproto.messages.frontend cimport wire_name
 from pgproto.record cimport import_record, record_is_exact, record_new, Record_SET_ITEM, record_set_item, record_track
 from pgproto.wire cimport take_uint16, take_value
 
-from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError
+from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError, shown
 from pgproto.record import Record, RowShape
 
 import_record()
@@ -151,12 +151,6 @@ cdef class Statement:
         where = f"${i + 1}" if element < 0 else f"${i + 1} in element #{element} of executemany() sequence"
         if isinstance(error, InterfaceError) and not isinstance(error, DecodeError):
             return error.with_msg(f"query argument {where}: {error.args[0]}")
-        try:
-            shown = repr(value)
-        except Exception as repr_error:     # a value that cannot even show itself must not hide which one it is
-            shown = f"<{type(value).__name__}: repr() raised {type(repr_error).__name__}>"
-        if len(shown) > 40:
-            shown = shown[:40] + "..."
         facts = {"parameter": i + 1, "type_name": codec.name}
         if element >= 0:
             facts["element"] = element
@@ -165,7 +159,8 @@ cdef class Statement:
         if path:
             facts["path"] = f"${i + 1}{path}"
             at = f"; at {facts['path']}"
-        explained = DataError(f"invalid input for query argument {where}: {shown} ({codec.name}: {error}{at})", **facts)
+        explained = DataError(
+            f"invalid input for query argument {where}: {shown(value)} ({codec.name}: {error}{at})", **facts)
         explained.is_layout = getattr(error, "is_layout", False)
         explained.query = self.sql
         if element < 0 and isinstance(value, (tuple, list)) and codec.kind == "scalar":

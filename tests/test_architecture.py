@@ -33,6 +33,7 @@ PGPROTO = [
     {"statement"},
     {"row_sinks"},
     {"operations"},
+    {"copy_rows"},
     {"frontend"},
     {"trace"},
 ]

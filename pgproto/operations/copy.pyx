@@ -83,6 +83,13 @@ cdef class CopyIn(Operation):
             self.on_failure(error)
             put_copy_fail(out, "the source of the data failed")
 
+    def give_up(self, WriteBuffer out not None):
+        """Nobody waits any more: end the COPY as soon as the server listens."""
+        self.is_full = False
+        if self.wants_data:
+            self.wants_data = False
+            put_copy_fail(out, "nobody waits for this COPY any more")
+
 
 @cython.final
 cdef class CopyOut(Operation):
@@ -134,3 +141,7 @@ cdef class CopyOut(Operation):
         """The sink failed or is gone: throw the rest away."""
         self.discards = True
         self.take()
+
+    def give_up(self, WriteBuffer out not None):
+        """Nobody waits any more: throw away what comes until the server has stopped."""
+        self.discard()

@@ -129,6 +129,29 @@ def test_a_copy_in_that_nobody_waits_for_is_failed_at_once():
     assert is_idle(frontend)
 
 
+def test_a_copy_in_that_is_given_up_in_the_middle_is_failed_once():
+    op = CopyIn("copy t from stdin")
+    frontend, _ = started(op)
+    frontend.receive(copy_response("G"))
+    op.give_up(frontend.out)
+    op.give_up(frontend.out)
+    assert not op.is_full
+    assert split_messages(frontend.take_output()) == [("f", b"nobody waits for this COPY any more\0")]
+    assert drive(frontend, [error("failed") + ready()]) == [op]
+    assert is_idle(frontend)
+
+
+def test_a_copy_out_that_is_given_up_throws_the_rest_away():
+    op = CopyOut("copy t to stdout", high_water=1)
+    frontend, _ = started(op)
+    assert frontend.receive(copy_response("H") + data(b"x") + data(b"y")) == [op]
+    op.give_up(frontend.out)
+    assert frontend.resume() == []
+    assert drive(frontend, [data(b"z") + COPY_DONE + complete("COPY 3") + ready()]) == [op]
+    assert (op.take(), op.tag) == (b"", "COPY 3")
+    assert is_idle(frontend)
+
+
 @pytest.mark.parametrize(
     ("operation", "answer", "sent", "text"),
     [

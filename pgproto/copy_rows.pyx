@@ -1,0 +1,212 @@
+"""Rows for COPY FROM STDIN, encoded straight from sequences of values by their columns' codecs.
+
+Rows go into a buffer of the writer's own and from there, a chunk at a time, into CopyData messages: the iterator that
+gives them is the user's code, and whatever it does to the connection must not find a message half written. The format
+is binary where every column's type prefers that, otherwise text, so that types of which only the text is known can be
+copied too.
+
+https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
+"""
+cimport cython
+from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+
+from pgproto.codecs.bridge cimport agree
+from pgproto.codecs.codec cimport BINARY, TEXT, Codec
+from pgproto.messages.frontend cimport put_copy_data
+from pgproto.operations.copy cimport CopyIn
+from pgproto.write_buffer cimport WriteBuffer
+
+from pgproto.errors import DataError, InterfaceError, UnsupportedClientFeatureError, shown
+
+cdef enum:
+    # A chunk is handed over when it is this long; the server takes any size.
+    CHUNK = 524288
+    # One message holds a chunk and the row that has filled it, unless that is huge.
+    MESSAGE_MAX = 2 * CHUNK
+
+# Signature, flags, length of the header's extension.
+cdef bytes BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+
+
+@cython.final
+cdef class RowWriter:
+    cdef readonly str format                # binary or text
+    cdef readonly Py_ssize_t n_rows         # put so far
+    cdef readonly Py_ssize_t n_columns
+    cdef tuple names
+    cdef tuple codecs
+    cdef WriteBuffer rows
+    cdef WriteBuffer value                  # a value's text before it is escaped
+
+    def __cinit__(self, tuple names not None, tuple codecs not None):
+        self.names = names
+        self.n_columns = len(codecs)
+        self.rows = WriteBuffer()
+        self.value = WriteBuffer()
+        self.format = format_of(codecs)
+        if self.format is None:
+            codecs = agree(codecs)
+            self.format = format_of(codecs)
+        self.codecs = codecs
+        if self.format is None:
+            self.refuse()
+        if self.format == "binary":
+            self.rows.put_bytes(BINARY_HEADER, len(BINARY_HEADER))
+
+    cdef int refuse(self) except -1:
+        """The columns have no format in common: say which can be written how."""
+        cdef Codec codec
+        formats = []
+        for name, codec in zip(self.names, self.codecs):
+            known = [word for word, format in (("binary", BINARY), ("text", TEXT)) if codec.encode[format] != NULL]
+            formats.append(f"{name} ({codec.name}): {' and '.join(known) or 'not at all'}")
+        raise UnsupportedClientFeatureError(
+            f"the columns cannot be written in one format of COPY; {'; '.join(formats)}")
+
+    @property
+    def is_full(self):
+        """Whether there is a chunk to be moved."""
+        return self.rows.length >= CHUNK
+
+    def put(self, row):
+        """Put one row; DataError names the row and the column of a value that cannot be encoded."""
+        self.put_row(row)
+
+    def fill(self, rows):
+        """Put rows of an iterator until the chunk is full; False when there were no more."""
+        for row in rows:
+            self.put_row(row)
+            if self.rows.length >= CHUNK:
+                return True
+        return False
+
+    def end(self):
+        """Put what ends the data."""
+        if self.format == "binary":
+            self.rows.put_int16(-1)
+
+    def move_to(self, CopyIn op not None, WriteBuffer out not None):
+        """Put what was encoded as data of a COPY; refused when the server wants none any more."""
+        cdef Py_ssize_t at = 0, part
+        if not op.wants_data:
+            raise InterfaceError("the server does not want data for this COPY any more")
+        while at < self.rows.length:
+            part = min(self.rows.length - at, MESSAGE_MAX)
+            put_copy_data(out, self.rows.start + at, part)
+            at += part
+        self.rows.consume(self.rows.length)
+
+    def take(self):
+        """Return and forget what was encoded; for tests."""
+        return self.rows.take_all()
+
+    cdef int put_row(self, object row) except -1:
+        cdef Py_ssize_t mark = self.rows.length
+        cdef Py_ssize_t at = 0
+        # What is no tuple may change while a value's own code runs; a tuple cannot.
+        cdef tuple values = <tuple>row if PyTuple_Check(row) else self.values_of(row)
+        if PyTuple_GET_SIZE(values) != self.n_columns:
+            raise DataError(
+                f"record #{self.n_rows} of the COPY has {PyTuple_GET_SIZE(values)} values, the columns are "
+                f"{self.n_columns}: {', '.join(self.names)}", row_index=self.n_rows)
+        try:
+            if self.format == "binary":
+                self.put_binary(values, &at)
+            else:
+                self.put_text(values, &at)
+        except BaseException as error:
+            self.rows.cut(mark)
+            if not isinstance(error, Exception):
+                raise
+            raise self.explain(error, at, values[at]) from error
+        self.n_rows += 1
+        return 0
+
+    cdef int put_binary(self, tuple values, Py_ssize_t *at_column) except -1:
+        """Put a row in binary; `at_column` is where it has come to."""
+        cdef Py_ssize_t i, at
+        cdef object value
+        cdef Codec codec
+        self.rows.put_int16(<short>self.n_columns)
+        for i in range(self.n_columns):
+            at_column[0] = i
+            value = <object>PyTuple_GET_ITEM(values, i)
+            if value is None:
+                self.rows.put_int32(-1)
+                continue
+            codec = <Codec>PyTuple_GET_ITEM(self.codecs, i)
+            at = self.rows.begin_value()
+            codec.encode[BINARY](codec, self.rows, value)
+            self.rows.end_value(at)
+        return 0
+
+    cdef int put_text(self, tuple values, Py_ssize_t *at_column) except -1:
+        """Put a row in text: values between tabs, special characters behind a backslash."""
+        cdef Py_ssize_t i
+        cdef object value
+        cdef Codec codec
+        for i in range(self.n_columns):
+            at_column[0] = i
+            if i > 0:
+                self.rows.put_byte(c"\t")
+            value = <object>PyTuple_GET_ITEM(values, i)
+            if value is None:
+                self.rows.put_bytes(b"\\N", 2)
+                continue
+            codec = <Codec>PyTuple_GET_ITEM(self.codecs, i)
+            self.value.cut(0)
+            codec.encode[TEXT](codec, self.value, value)
+            put_escaped(self.rows, self.value)
+        return self.rows.put_byte(c"\n")
+
+    cdef tuple values_of(self, object row):
+        """Return the values of a row that is no tuple, but a sequence."""
+        if isinstance(row, dict) or not (hasattr(row, "__getitem__") and hasattr(row, "__len__")):
+            raise DataError(f"record #{self.n_rows} of the COPY is no sequence of values, but a {type(row).__name__}",
+                            row_index=self.n_rows)
+        return tuple(row)
+
+    cdef object explain(self, object error, Py_ssize_t i, object value):
+        """Return the error that names the row, the column, the value and what is wrong."""
+        cdef Codec codec = self.codecs[i]
+        facts = {"row_index": self.n_rows, "column": self.names[i], "type_name": codec.name}
+        at = ""
+        path = getattr(error, "path", "")
+        if path:
+            facts["path"] = f"{self.names[i]}{path}"
+            at = f"; at {facts['path']}"
+        return DataError(
+            f"invalid input for column {self.names[i]!r} in record #{self.n_rows} of the COPY: {shown(value)} "
+            f"({codec.name}: {error}{at})", **facts)
+
+
+cdef bint can_write(tuple codecs, int format):
+    """Whether every codec has an encoder for the format."""
+    cdef Codec codec
+    for codec in codecs:
+        if codec.encode[format] == NULL:
+            return False
+    return True
+
+
+cdef str format_of(tuple codecs):
+    """Return the format that all codecs can write, None if there is none: binary if that is what their types prefer."""
+    cdef Codec codec
+    if can_write(codecs, BINARY) and all([codec.preferred == BINARY for codec in codecs]):
+        return "binary"
+    if can_write(codecs, TEXT):
+        return "text"
+    return "binary" if can_write(codecs, BINARY) else None
+
+
+cdef int put_escaped(WriteBuffer out, WriteBuffer value) except -1:
+    """Put a value as the text format of COPY wants it."""
+    cdef Py_ssize_t i
+    cdef char c
+    for i in range(value.length):
+        c = value.start[i]
+        if c == c"\\" or c == c"\n" or c == c"\r" or c == c"\t":
+            out.put_byte(c"\\")
+            c = c"n" if c == c"\n" else c"r" if c == c"\r" else c"t" if c == c"\t" else c
+        out.put_byte(<unsigned char>c)
+    return 0
