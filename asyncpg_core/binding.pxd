@@ -5,4 +5,5 @@ from pgproto.operations.operation cimport Operation
 from pgproto.statement cimport Statement
 
 cdef int bind_call(Call call, Statement statement, bint with_parse) except -1
+cdef int refuse_inside_copy(object gate) except -1
 cdef object value_of(Call call, Operation op)

@@ -1,6 +1,6 @@
 """What a call asks of the server once its statement is described, and what the caller gets of the answer."""
 from asyncpg_core.call cimport (
-    EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL)
+    COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL)
 from asyncpg_core.statement_cache cimport CachedStatement
 from pgproto.operations.extended cimport Execute, ExecuteMany, new_execute
 from pgproto.operations.simple cimport SimpleQuery
@@ -8,7 +8,9 @@ from pgproto.row_sinks cimport Records, RowSink, new_records
 
 
 cdef int bind_call(Call call, Statement statement, bint with_parse) except -1:
-    """Give the call the operation that executes its statement."""
+    """Give the call the operation that executes its statement; to be told of the statement is all that some want."""
+    if call.kind == DESCRIBE:
+        return call.finish(call.extra)
     if call.kind == FETCH or call.kind == FETCHROW or call.kind == FETCHVAL:
         call.op = new_execute(statement, call.arguments, new_records(call.record_class),
                               0 if call.kind == FETCH else 1, with_parse)
@@ -21,6 +23,14 @@ cdef int bind_call(Call call, Statement statement, bint with_parse) except -1:
     if call.group is not None:
         call.op.group = call.group
         call.op.ends_group = False
+    return 0
+
+
+cdef int refuse_inside_copy(object gate) except -1:
+    """Refuse a call by the source or the sink of the COPY that has the connection: it would wait for itself."""
+    if isinstance(gate, Operation) and type((<Operation>gate).waiter) is Call:
+        if (<Call>(<Operation>gate).waiter).kind == COPY:
+            (<Call>(<Operation>gate).waiter).extra.refuse_own_task()
     return 0
 
 

@@ -21,6 +21,8 @@ cdef enum Kind:
     FETCH_MANY = 6
     PREPARE = 7
     RUN = 8                 # an operation made by the caller; the operation itself is the value
+    COPY = 9                # the same, and `extra` (a CopyTurn) hears of its data
+    DESCRIBE = 10           # the CachedStatement is the value
 
 
 @cython.final

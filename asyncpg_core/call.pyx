@@ -332,6 +332,15 @@ cdef class Call:
             PyContext_Exit(context)
         return self.wake_others()
 
+    def on_ready(self, op):
+        """The operation has something to take: only a COPY has."""
+        self.extra.on_ready(self.owner, op)
+
+    def on_flow(self):
+        """Bytes have come while the operation has the connection for itself, or have left."""
+        if self.kind == COPY:
+            self.extra.on_flow()
+
     @property
     def method(self):
         """The name of the method that made the call."""

@@ -6,6 +6,7 @@ from typing_extensions import Self
 
 from asyncpg_core.call import Call
 from asyncpg_core.endpoint import Endpoint
+from asyncpg_core.statement_cache import CachedStatement
 from pgproto.operations.extended import Prepare
 from pgproto.operations.operation import Group, Operation
 from pgproto.statement import Statement
@@ -46,6 +47,9 @@ class CallMaker:
     def prepare(
         self, sql: str, name: str, timeout: float | None, make: Callable[[Prepare], _T]
     ) -> Call[_T]: ...
+    def copy(self, name: str, op: Operation, timeout: float | None, turn: Any) -> Call[str]: ...
+    def describe(self, name: str, sql: str, timeout: float | None) -> Call[CachedStatement]: ...
+    def seconds(self, timeout: float | None) -> float: ...
     @overload
     def run(self, name: str, op: _Op, timeout: float | None, make: None = None) -> Call[_Op]: ...
     @overload

@@ -6,7 +6,8 @@ belong to, and so in what happens at the first await. `timeout` is in seconds, N
 cimport cython
 
 from asyncpg_core.call cimport (
-    EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE, RUN)
+    COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE,
+    RUN)
 from pgproto.operations.extended cimport Prepare
 from pgproto.operations.operation cimport Operation
 
@@ -104,6 +105,21 @@ cdef class CallMaker:
         call.op = op
         call.extra = make
         return call
+
+    def copy(self, str name not None, Operation op not None, timeout, turn not None):
+        """Write a COPY in its turn; `turn` hears of its data, and `turn(op)` makes the value."""
+        cdef Call call = self.new_call(name, COPY, None, (), timeout)
+        call.op = op
+        call.extra = turn
+        return call
+
+    def describe(self, str name not None, sql, timeout):
+        """The value is the statement of a text as the cache has it, a CachedStatement."""
+        return self.new_call(name, DESCRIBE, sql, (), timeout)
+
+    def seconds(self, timeout):
+        """Return the seconds that a call with `timeout` may take: 0 without bound, below it when they are over."""
+        return self.default_timeout if timeout is None else seconds_of(timeout)
 
     def run(self, str name not None, Operation op not None, timeout, make=None):
         """Write an operation in its turn; the value is `make(op)`, or the operation itself."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asyncpg_core import coroutine_mark, type_codecs
 from asyncpg_core.connect import find_session
+from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
@@ -36,7 +37,7 @@ OtherT = TypeVar("OtherT", bound=Record)
 ConnectionT = TypeVar("ConnectionT", bound="Connection[Any]")
 
 
-class Connection(Generic[RecordT]):
+class Connection(Copying, Generic[RecordT]):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",

@@ -3,6 +3,8 @@ from collections import deque
 
 from asyncpg_core.call cimport Call
 from asyncpg_core.session cimport Session
+from pgproto.operations.copy cimport CopyIn, CopyOut
+from pgproto.operations.operation cimport Operation
 
 from pgproto.errors import InterfaceError
 
@@ -25,9 +27,23 @@ cdef bint may_be_in_transaction(Session session):
     return session.frontend.status != c'I'
 
 
+def give_up_copy(Session session not None, error):
+    """End the COPY that has the connection, if there is one: its source or sink may never do."""
+    cdef Call call
+    cdef object gate = session.frontend.gate
+    if type(gate) is not CopyIn and type(gate) is not CopyOut or type((<Operation>gate).waiter) is not Call:
+        return
+    call = (<Operation>gate).waiter
+    call.fail(error)
+    session.cancel_call(call)
+
+
 def drop_unsent(Session session not None):
     """What the borrower had not written fails."""
     cdef Call call
+    if session.frontend.gate is not None:
+        give_up_copy(session, InterfaceError(
+            "the connection was released back to the pool in the middle of the COPY"))
     queue = session.queue
     session.queue = deque([call for call in queue if call.is_internal])
     for call in queue:
@@ -38,7 +54,7 @@ def drop_unsent(Session session not None):
 def give_up_lease(Session session not None, tuple reset not None):
     """What the borrower had not written fails; the session is reset with `reset` unless nothing was executed."""
     cdef Call call
-    if session.queue:
+    if session.queue or session.frontend.gate is not None:
         drop_unsent(session)
         for call in session.queue:
             # A ROLLBACK: the reset rolls back; to its transaction it is all the same.

@@ -2,6 +2,7 @@
 from asyncpg_core.call cimport Call
 from asyncpg_core.session cimport Session
 
+from asyncpg_core.leases import give_up_copy
 from pgproto.errors import InterfaceError
 
 
@@ -11,6 +12,7 @@ async def drain(Session session not None):
     for call in session.live_calls():
         if call.op is None or not call.op.is_written:
             call.fail(InterfaceError("the connection is being closed"))
+    give_up_copy(session, InterfaceError("the connection is being closed"))
     while not session.is_closed and (session.frontend.n_pending or session.holds_writes):
         if session.frontend.head is not None and not session.holds_writes:
             session.canceller.start(session.frontend.head)

@@ -24,6 +24,7 @@ from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.leases import drop_unsent, give_up_lease, is_left_in_transaction, is_unchanged
 from asyncpg_core.options import CLIENT_KEYWORDS, client_options
 from asyncpg_core.pool_arguments import DEFAULT_MIN_SIZE, DefaultSize, check_pool_classes, check_sizes
+from asyncpg_core.pool_copy import PoolCopying
 from asyncpg_core.pool_end import PoolEnd
 from asyncpg_core.pool_endpoint import PoolEndpoint, is_plain_call, session_of
 from asyncpg_core.pool_member import PoolMember, face_of, is_managed, release_face, share_types
@@ -75,7 +76,7 @@ class PoolAcquireContext(Generic[RecordT]):
             pool._release_face(connection)
 
 
-class Pool(Generic[RecordT]):
+class Pool(PoolCopying, Generic[RecordT]):
     """Connections to one database; made by `create_pool`, opened by `await` or `async with`."""
 
     def __init__(
@@ -123,8 +124,7 @@ class Pool(Generic[RecordT]):
 
     def set_connect_args(self, dsn: str | None = None, **connect_kwargs: Any) -> None:
         """Set what the connections that are made from now on are made with; replaces all earlier ones."""
-        self._connect_args = (dsn,)
-        self._connect_kwargs = connect_kwargs
+        self._connect_args, self._connect_kwargs = (dsn,), connect_kwargs
         self._resolved: Any = None
         if self._connect_hook is None:
             client = client_options(**{k: v for k, v in connect_kwargs.items() if k in CLIENT_KEYWORDS})

@@ -9,7 +9,7 @@ import sys
 cimport cython
 from cpython.time cimport monotonic
 
-from asyncpg_core.call cimport PREPARE, RUN, STARTED
+from asyncpg_core.call cimport COPY, PREPARE, RUN, STARTED
 from asyncpg_core.session cimport Session
 
 from asyncpg_core.exceptions import PoolTimeout
@@ -69,7 +69,7 @@ cdef class PoolEndpoint(Endpoint):
         """Let another session execute a call that its own could not write."""
         if call.phase == STARTED:
             call.owner = <Session?>session
-            if call.kind != RUN and call.kind != PREPARE:
+            if call.kind != RUN and call.kind != PREPARE and call.kind != COPY:
                 call.op = None
             try:
                 call.owner.start_call(call)

@@ -63,7 +63,6 @@ cdef class Session(Endpoint):
     cdef bint has_members_to_come(self, Group group)
     cdef int pump_describing(self) except -1
     cdef int write(self, Call call) except -1
-    cdef int write_unattended(self, Operation op) except -1
     cdef int write_evicted(self) except -1
     cdef int watch_reset(self) except -1
     cdef int proceed(self) except -1

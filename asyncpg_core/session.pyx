@@ -16,8 +16,8 @@ from pgproto.operations.operation cimport Group, SETTLED
 from pgproto.operations.simple cimport SimpleQuery
 from pgproto.statement cimport Statement
 
-from asyncpg_core.binding cimport bind_call, value_of
-from asyncpg_core.call cimport EXECUTE_SCRIPT, FETCH_MANY, PREPARE, RUN, STARTED
+from asyncpg_core.binding cimport bind_call, refuse_inside_copy, value_of
+from asyncpg_core.call cimport COPY, EXECUTE_SCRIPT, FETCH_MANY, PREPARE, RUN, STARTED
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.deadlines cimport Deadlines
 from asyncpg_core.descriptions cimport Descriptions
@@ -83,9 +83,10 @@ cdef class Session(Endpoint):
                 and self.reset.op is None and call.group is None and self.frontend.gate is None
                 and not self.descriptions.asked):
             self.write(call)
-            if self.statements.evicted:
+            if self.statements.evicted and self.frontend.gate is None:
                 self.write_evicted()
             return self.transport.flush()
+        refuse_inside_copy(self.frontend.gate)
         self.queue.append(call)
         return self.schedule_tick()
 
@@ -95,7 +96,7 @@ cdef class Session(Endpoint):
         if call.kind == EXECUTE_SCRIPT:
             call.op = SimpleQuery(sql_text(call.sql))
             return 0
-        if call.kind == RUN or call.kind == PREPARE:
+        if call.kind == RUN or call.kind == PREPARE or call.kind == COPY:
             return 0
         if call.statement is not None:
             if (<Statement>call.statement).is_closed:
@@ -241,25 +242,22 @@ cdef class Session(Endpoint):
             self.schedule_tick()
         return 0
 
-    cdef int write_unattended(self, Operation op) except -1:
-        """Put an operation that nobody waits for."""
-        self.frontend.send(op)
-        return 0
-
     cdef int write_evicted(self) except -1:
         names = list(self.statements.evicted)
         self.statements.evicted.clear()
         for name in names:
-            self.write_unattended(Close(name))
+            self.frontend.send(Close(name))
         return 0
 
     cdef int proceed(self) except -1:
-        """Put the next chunk of an executemany that is not wholly written."""
+        """Put the next chunk of an executemany that is not wholly written; let a COPY look whether it can go on."""
         cdef object gate = self.frontend.gate
         if type(gate) is ExecuteMany and (<ExecuteMany>gate).is_open and not self.transport.is_backed_up():
             self.frontend.put_more(gate)
             if (<ExecuteMany>gate).is_open:
                 self.schedule_tick()
+        elif type(gate) is not Group and type((<Operation>gate).waiter) is Call:
+            (<Call>(<Operation>gate).waiter).on_flow()
         return 0
 
     cdef int on_drained(self) except -1:
@@ -333,10 +331,7 @@ cdef class Session(Endpoint):
 
     def tell(self):
         """Hand notices and notifications to whoever listens."""
-        notices = list(self.frontend.notices)
-        notifications = list(self.frontend.notifications)
-        self.frontend.notices.clear()
-        self.frontend.notifications.clear()
+        notices, notifications = self.frontend.take_told()
         if self.on_told is not None:
             self.on_told(self, notices, notifications)
 
@@ -480,8 +475,8 @@ cdef class Session(Endpoint):
             (<Execute>op).abandon()
         elif type(op) is ExecuteMany and op.is_open:
             self.frontend.end_early(op, CancelledError())
-        elif hasattr(op, "give_up"):
-            op.give_up(self.frontend)
+        elif call.kind == COPY:
+            call.extra.give_up(self, op)
         self.canceller.consider()
         if self.reset.awaited is not None:
             self.watch_reset()

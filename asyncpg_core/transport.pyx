@@ -227,6 +227,11 @@ cdef class Transport:
         """
         return self.is_paused or self.is_armed
 
+    @property
+    def is_congested(self):
+        """Whether the peer does not keep up with what is sent."""
+        return self.is_backed_up()
+
     def pause_reading(self):
         """Read no more, so that the server stops sending."""
         if self.is_reading and not self.is_closed:

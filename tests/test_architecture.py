@@ -39,7 +39,7 @@ PGPROTO = [
 ]
 ASYNCPG_CORE = [
     {"keywords", "home", "given", "coroutine_mark", "exactness", "exceptions", "healing", "server_version",
-     "settings", "types", "codec_options"},
+     "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
     {"dsn"},
     {"dial"},
@@ -52,10 +52,11 @@ ASYNCPG_CORE = [
     {"session"},
     {"endings", "groups", "held", "leases", "parting"},
     {"connect", "protocol"},
-    {"cursor", "pipeline", "transaction", "type_codecs"},
+    {"cursor", "pipeline", "transaction", "type_codecs", "copy_turn"},
+    {"copy"},
     {"prepared_statement"},
     {"connection"},
-    {"pool_arguments", "pool_state", "pool_endpoint", "pool_member"},
+    {"pool_arguments", "pool_state", "pool_endpoint", "pool_member", "pool_copy"},
     {"pool_end", "pool_reset", "pool_upkeep"},
     {"pool"},
     {"compat"},
@@ -73,8 +74,6 @@ LATER = {
     *(f"Connection.{name}" for name in (
         "add_listener", "remove_listener", "add_log_listener", "remove_log_listener", "add_query_logger",
         "remove_query_logger", "query_logger", "add_termination_listener", "remove_termination_listener")),
-    *(f"{owner}.{name}" for owner in ("Connection", "Pool") for name in (
-        "copy_from_query", "copy_from_table", "copy_records_to_table", "copy_to_table")),
     *(f"PoolAcquireContext.{name}" for name in ("connection", "done", "pool", "timeout")),
 }
 # Parameters whose default is another one on purpose.

@@ -1,5 +1,6 @@
 """What mypy makes of a program that uses the driver; never run, checked by `make types`."""
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from typing_extensions import assert_type
@@ -54,6 +55,14 @@ async def cursors(connection: Connection[Row]) -> None:
         assert_type(await cursor.fetch(5), list[Record])
         assert_type(await cursor.fetchrow(), Record | None)
         assert_type(await cursor.forward(5), int)
+
+
+async def bulk(connection: Connection[Record], numbers: AsyncIterator[tuple[int, str]]) -> None:
+    assert_type(await connection.copy_records_to_table("t", records=[(1, "x")], columns=["a", "b"]), str)
+    assert_type(await connection.copy_records_to_table("t", records=numbers), str)
+    assert_type(await connection.copy_to_table("t", source=b"1\n", format="csv", header="match"), str)
+    assert_type(await connection.copy_from_table("t", output="path", force_quote=True), str)
+    assert_type(await connection.copy_from_query("select $1", 1, output=print, timeout=1), str)
 
 
 async def pools() -> None:
