@@ -15,6 +15,7 @@ from asyncpg_core.connect import find_session
 from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.dsn import resolve
+from asyncpg_core.listeners import Listening
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
 from asyncpg_core.parting import drain, part
 from asyncpg_core.pipeline import Pipeline
@@ -37,7 +38,7 @@ OtherT = TypeVar("OtherT", bound=Record)
 ConnectionT = TypeVar("ConnectionT", bound="Connection[Any]")
 
 
-class Connection(Copying, Generic[RecordT]):
+class Connection(Copying, Listening, Generic[RecordT]):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",
@@ -255,6 +256,7 @@ class Connection(Copying, Generic[RecordT]):
     async def reset(self, *, timeout: float | None = None) -> None:
         """Bring the session back to how it began: no transaction, locks, settings or temporary tables, its own role."""
         self._check_open()
+        self._forget_hearing()
         session = self._session
         if self.is_in_transaction():
             if self._top_transaction is None or not self._top_transaction._managed:

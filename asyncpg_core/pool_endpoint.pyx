@@ -10,6 +10,7 @@ cimport cython
 from cpython.time cimport monotonic
 
 from asyncpg_core.call cimport COPY, PREPARE, RUN, STARTED
+from asyncpg_core.query_log cimport has_pool_hook
 from asyncpg_core.session cimport Session
 
 from asyncpg_core.exceptions import PoolTimeout
@@ -123,7 +124,7 @@ def is_plain_call(Call call not None):
 
 def has_hook(Call call not None):
     """Whether the pool takes the session back when the call is done."""
-    return call.hook is not None
+    return has_pool_hook(call)
 
 
 def prelude_of(Call call not None):

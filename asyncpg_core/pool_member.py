@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.call_maker import CallMaker
 from asyncpg_core.pool_endpoint import ReleasedEndpoint, prelude_of
+from asyncpg_core.watchers import end_hearing, move_hearing
 from pgproto.codecs.catalogue import TypeCache
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def face_of(pool: Pool[Any], member: PoolMember) -> Any:
 
 def release_face(face: Any) -> None:
     """Cut a borrower's connection off from its session."""
+    end_hearing(face._session)
     face._lease = None
     face._session = RELEASED
     face._calls = RELEASED_CALLS
@@ -106,6 +108,7 @@ def can_move(session: Any, strays: list[Any]) -> bool:
 
 def transfer(face: Any, member: PoolMember) -> None:
     """Let a borrower's connection, and the transaction that it has begun, go on with another member."""
+    move_hearing(face._session, member.session)
     face._lease = member
     face._session = member.session
     face._calls = member.session.calls

@@ -53,6 +53,7 @@ cdef class Session(Endpoint):
     cdef Py_ssize_t n_written               # operations written, those of the cache included
     cdef Py_ssize_t n_written_at_reset
     cdef public object on_told              # called with (session, notices, notifications)
+    cdef public object watchers             # Watchers: query loggers and termination listeners, or None
     cdef public object on_bad_member        # called with (session, group, error); set by the pipeline block
     cdef public object pipeline             # the open Pipeline block, or None
 

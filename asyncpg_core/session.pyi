@@ -34,6 +34,7 @@ class Session(Endpoint):
     member: Any
     on_told: Callable[[Session, list[dict[str, str]], list[tuple[int, str, str]]], object] | None
     pipeline: Pipeline | None
+    watchers: Any
     def __new__(cls, loop: AbstractEventLoop, statements: StatementCache, registry: CodecRegistry) -> Self: ...
     @property
     def frontend(self) -> Frontend: ...

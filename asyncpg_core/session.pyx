@@ -23,6 +23,7 @@ from asyncpg_core.deadlines cimport Deadlines
 from asyncpg_core.descriptions cimport Descriptions
 from asyncpg_core.failures cimport explain, tell_unwritten, tell_written
 from asyncpg_core.preludes cimport Preludes
+from asyncpg_core.query_log cimport watch_call
 from asyncpg_core.reset cimport Reset
 
 from asyncio import CancelledError
@@ -78,6 +79,8 @@ cdef class Session(Endpoint):
             self.deadlines.arm(call.deadline)
         if self.pipeline is not None and call.group is None:
             self.pipeline.step_aside()
+        if self.watchers is not None:
+            watch_call(self.watchers, call)
         self.make_operation(call)
         if (call.op is not None and not self.queue and self.frontend.n_pending == 0 and not self.holds_writes
                 and self.reset.op is None and call.group is None and self.frontend.gate is None
@@ -564,6 +567,8 @@ cdef class Session(Endpoint):
         self.descriptions.asked = []
         self.statements.clear(server_knows=False)
         self.wake_drainer()
+        if self.watchers is not None:
+            self.watchers.tell_end(self)
         if self.on_end is not None:
             self.on_end(self)
         return 0

@@ -131,12 +131,15 @@ class Transaction:
             session.has_begun = True
             session.transaction_failure = None
             self._connection._top_transaction = self
-            session.preludes.owe(self._begin_text(), self)
+            text = self._begin_text()
         else:
             await self._check_isolation(outer)
             self._outer = outer
             self._name = new_name()
-            session.preludes.owe(f'SAVEPOINT "{self._name}"', self)
+            text = f'SAVEPOINT "{self._name}"'
+        session.preludes.owe(text, self)
+        if session.watchers is not None:
+            session.watchers.tell_query(text, (), None, 0.0, None)
         self._state = State.STARTED
 
     def move_to(self, session: Session) -> None:

@@ -47,13 +47,13 @@ ASYNCPG_CORE = [
     {"endpoint", "statement_cache"},
     {"call", "transport"},
     {"binding", "failures", "call_maker", "preludes", "reset", "deadlines", "canceller", "introspection",
-     "type_query"},
+     "type_query", "query_log"},
     {"descriptions"},
     {"session"},
     {"endings", "groups", "held", "leases", "parting"},
     {"connect", "protocol"},
-    {"cursor", "pipeline", "transaction", "type_codecs", "copy_turn"},
-    {"copy"},
+    {"cursor", "pipeline", "transaction", "type_codecs", "copy_turn", "watchers"},
+    {"copy", "listeners"},
     {"prepared_statement"},
     {"connection"},
     {"pool_arguments", "pool_state", "pool_endpoint", "pool_member", "pool_copy"},
@@ -71,9 +71,6 @@ TOO_LONG = {"pgproto/record.c"}
 
 # asyncpg has these and we do not yet.
 LATER = {
-    *(f"Connection.{name}" for name in (
-        "add_listener", "remove_listener", "add_log_listener", "remove_log_listener", "add_query_logger",
-        "remove_query_logger", "query_logger", "add_termination_listener", "remove_termination_listener")),
     *(f"PoolAcquireContext.{name}" for name in ("connection", "done", "pool", "timeout")),
 }
 # Parameters whose default is another one on purpose.

@@ -63,6 +63,9 @@ async def bulk(connection: Connection[Record], numbers: AsyncIterator[tuple[int,
     assert_type(await connection.copy_to_table("t", source=b"1\n", format="csv", header="match"), str)
     assert_type(await connection.copy_from_table("t", output="path", force_quote=True), str)
     assert_type(await connection.copy_from_query("select $1", 1, output=print, timeout=1), str)
+    assert_type(await connection.add_listener("a", print), None)
+    with connection.query_logger(lambda record: print(record.query)):
+        connection.add_termination_listener(print)
 
 
 async def pools() -> None:
