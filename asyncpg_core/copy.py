@@ -178,7 +178,7 @@ async def copy_in(session: Session, name: str, sql: str, source: Source, budget:
             while (chunk := await turn.outside(next_of(chunks))) is not END:
                 view = view_of(chunk)
                 for at in range(0, len(view), READ_SIZE):
-                    turn.raise_failure()
+                    await still_wanted(turn, op)
                     op.put_data(turn.session.frontend.out, view[at:at + READ_SIZE])  # type: ignore[union-attr]
                     await sent(turn)
             return await end_in(turn, op)
@@ -200,6 +200,13 @@ async def begin_in(turn: CopyTurn, op: CopyIn) -> None:
         await turn.wait()
     op.start()
     turn.go_on()
+
+
+async def still_wanted(turn: CopyTurn, op: CopyIn) -> None:
+    """Go on if the server still wants data; if it has refused what it got, that is raised when it is all told."""
+    if not op.wants_data:
+        await turn.until_done()
+    turn.raise_failure()
 
 
 async def sent(turn: CopyTurn) -> None:
@@ -315,7 +322,7 @@ async def fill_from(iterator: Any, rows: RowWriter) -> bool:
 
 
 async def move_rows(turn: CopyTurn, op: CopyIn, rows: RowWriter) -> None:
-    turn.raise_failure()
+    await still_wanted(turn, op)
     rows.move_to(op, turn.session.frontend.out)  # type: ignore[union-attr]  # the server wanted data
     await sent(turn)
 

@@ -267,6 +267,13 @@ async def test_the_servers_errors_name_the_statement(filled):
         assert await is_usable(filled)
 
 
+async def test_a_refusal_that_comes_with_the_servers_readiness_is_the_servers(filled):
+    for _ in range(30):
+        with pytest.raises(asyncpg_core.ObjectNotInPrerequisiteStateError):
+            await filled.copy_to_table("d", source=[b"1\tx\n"] * 3, freeze=True)
+    assert await is_usable(filled)
+
+
 async def test_an_error_in_the_middle_of_the_rows_is_raised(filled):
     chunks = []
     with pytest.raises(asyncpg_core.DivisionByZeroError):
