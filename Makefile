@@ -13,11 +13,13 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
 .PHONY: help demo build debug unit test exact asan lint types stubtest bench annotate generate check clean mutants coverage wheels-list
+.PHONY: integrations run-integrations
 
 help:
 	@echo "demo       show the driver at work on an embedded PostgreSQL"
 	@echo "test       unit and live tests;  unit: without a server"
 	@echo "exact      1.2 million random values of all scalar types, compared with the server's own text"
+	@echo "integrations  programs on SQLAlchemy, Tortoise, aiohttp and others, in an environment of their own"
 	@echo "bench      compare with asyncpg and psycopg"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
 	@echo "check      lint (ruff, cython-lint), types (mypy --strict), stubtest, unit"
@@ -35,7 +37,7 @@ $(VENV)/.have-%: tools/requirements-%.txt | $(VENV)/bin/python
 	@$(INSTALL) -r $<
 	@touch $@
 
-$(VENV)/.have-test $(VENV)/.have-demo $(VENV)/.have-bench: tools/requirements-build.txt
+$(VENV)/.have-test $(VENV)/.have-demo $(VENV)/.have-bench $(VENV)/.have-integrations: tools/requirements-build.txt
 $(VENV)/.have-test: tools/requirements-demo.txt
 
 # A recursive make reads the headers' place that the environment's making may just have written.
@@ -64,6 +66,13 @@ test: $(VENV)/.have-test build
 
 exact: $(VENV)/.have-test build
 	@$(PY) -m tests.types.differential $(EXACT_ARGS)
+
+# What is compiled in place serves both environments, which have the same Python.
+integrations:
+	@$(MAKE) --no-print-directory VENV=$(VENV)-integrations run-integrations
+
+run-integrations: $(VENV)/.have-integrations build
+	@$(PY) -m pytest tests/integrations $(PYTEST_ARGS)
 
 bench: $(VENV)/.have-bench build
 	@$(PY) -m benchmarks $(BENCH_ARGS)

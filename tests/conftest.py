@@ -3,6 +3,7 @@ import gc
 import inspect
 import logging
 import os
+import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -17,12 +18,21 @@ settings.register_profile("repeatable", settings.get_profile("default"), derando
                           database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+INTEGRATIONS = pathlib.Path(__file__).parent / "integrations"
 WATCH = pytest.StashKey[SkipWatch]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[WATCH] = SkipWatch(enabled=bool(os.environ.get("CI")))
     config.pluginmanager.register(config.stash[WATCH])
+
+
+def pytest_ignore_collect(collection_path: pathlib.Path, config: pytest.Config) -> bool | None:
+    """Leaves the integrations out unless they are named: they need other people's packages (`make integrations`)."""
+    if collection_path != INTEGRATIONS:
+        return None
+    named = (pathlib.Path(argument.split("::")[0]).resolve() for argument in config.args)
+    return None if any(INTEGRATIONS in (path, *path.parents) for path in named) else True
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ ASYNCPG_CORE = [
     {"pool_arguments", "pool_state", "pool_endpoint", "pool_member", "pool_copy"},
     {"pool_end", "pool_reset", "pool_upkeep"},
     {"pool"},
-    {"compat"},
+    {"compat", "sqlalchemy"},
     {"run_as_asyncpg"},
     {"asyncpg_core"},
 ]
