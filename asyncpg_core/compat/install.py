@@ -61,8 +61,12 @@ class AliasFinder(MetaPathFinder):
         if not is_at_or_below(fullname, ALIAS):
             return None
         real = PACKAGE + fullname[len(ALIAS):]
-        if real not in sys.modules and importlib.util.find_spec(real) is None:
-            return None
+        if real not in sys.modules:
+            try:
+                if importlib.util.find_spec(real) is None:
+                    return None
+            except ModuleNotFoundError:
+                return None     # below a package that somebody else has put under asyncpg
         return ModuleSpec(fullname, AliasLoader(real))
 
     def find_distributions(

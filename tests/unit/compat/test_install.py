@@ -58,6 +58,18 @@ else:
 """)
 
 
+def test_a_package_that_somebody_puts_under_asyncpg_finds_its_own_modules(python, tmp_path):
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "part.py").write_text("x = 9\n")
+    python(INSTALLED + """
+import sys, types
+sys.modules["asyncpg.extra"] = extra = types.ModuleType("asyncpg.extra")
+extra.__path__ = ["extra"]
+from asyncpg.extra.part import x
+assert x == 9
+""")
+
+
 def test_metadata_says_that_asyncpg_is_installed(python):
     python(INSTALLED + """
 import asyncpg
