@@ -17,6 +17,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from asyncio import CancelledError, InvalidStateError
+from asyncio import _get_running_loop as running_loop
 
 
 cdef extern from "Python.h":
@@ -192,7 +193,11 @@ cdef class Call:
         if context is None:
             context = PyContext_CopyCurrent()
         if self.phase == FRESH:
-            self.start()
+            if running_loop() is None and self.owner.loop is not None:
+                # run_until_complete() adds its callback before it lets the loop run.
+                self.owner.call_soon(self.start_if_fresh)
+            else:
+                self.start()
         elif self.group is not None and self.phase == STARTED:
             self.await_member()
         if self.phase >= DONE:

@@ -12,6 +12,7 @@ import pytest
 
 import asyncpg_core
 from asyncpg_core import exceptions
+from tests.live.conftest import FACTORIES
 
 
 class Watched(asyncpg_core.Record):
@@ -30,6 +31,22 @@ async def test_gather_takes_the_call_itself_and_makes_no_task(connection):
     gathered = asyncio.gather(*[connection.fetchval("select $1::int", i) for i in range(20)])
     assert len(asyncio.all_tasks()) == n_tasks
     assert await gathered == list(range(20))
+
+
+@pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES.keys())
+def test_a_loop_that_does_not_run_yet_takes_the_call(dsn, factory):
+    loop = factory()
+    try:
+        connection = loop.run_until_complete(asyncpg_core.connect(dsn))
+        assert loop.run_until_complete(connection.fetchval("select 1")) == 1
+        with pytest.raises(exceptions.DivisionByZeroError):
+            loop.run_until_complete(connection.fetchval("select 1/0"))
+        pool = loop.run_until_complete(asyncpg_core.create_pool(dsn, min_size=1, max_size=1))
+        assert loop.run_until_complete(pool.fetchval("select 2")) == 2
+        loop.run_until_complete(pool.close())
+        loop.run_until_complete(connection.close())
+    finally:
+        loop.close()
 
 
 async def test_gather_with_return_exceptions_keeps_order_and_errors_apart(connection):
