@@ -56,6 +56,21 @@ def test_words_of_the_connection_settings_are_strings():
     assert connect_utils._SSL_REQUEST_CODE == 80877103
 
 
+def test_settings_are_shown_as_asyncpg_shows_them(monkeypatch):
+    for name in ("PGSSLMODE", "PGUSER", "PGPASSWORD", "PGHOST", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    addresses, settings = connect_utils._parse_connect_dsn_and_args(
+        dsn="postgresql://ann:s%20x@one:1,two:2/db?sslmode=disable", server_settings={"a": "b"},
+        target_session_attrs="read-only")
+    assert addresses == [("one", 1), ("two", 2)]
+    assert settings._asdict() == {
+        "user": "ann", "password": "s x", "database": "db", "ssl": False, "sslmode": connect_utils.SSLMode.disable,
+        "ssl_negotiation": "postgres", "server_settings": {"a": "b"}, "target_session_attrs": "read-only",
+        "krbsrvname": None, "gsslib": "gssapi"}
+    addresses, settings = connect_utils._parse_connect_dsn_and_args(dsn=None, host="/tmp", user="u", database="d")
+    assert (addresses, settings.ssl, settings.server_settings) == (["/tmp/.s.PGSQL.5432"], None, None)
+
+
 def test_kinds_of_types():
     scalar = introspection.TypeRecord((25, 0, b"b"))
     assert dict(scalar) == {"oid": 25, "elemtype": 0, "kind": b"b"}
