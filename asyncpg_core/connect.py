@@ -70,6 +70,8 @@ class PasswordSource:
             value: object = self.password()
             if inspect.isawaitable(value):
                 value = await value
+            if value is None:
+                return None     # as if none had been given
             if not isinstance(value, str):
                 raise InterfaceError(f"the password callable returned {type(value).__name__}, a str was expected")
             self.password = Secret(value)

@@ -428,4 +428,5 @@ async def connect_with(
     session, route = await find_session(params, client, keys, session_functions)
     session.calls.default_timeout = client.command_timeout or 0
     session.calls.record_class = record_class
-    return connection_class(Protocol(session), session.transport, loop, route.address.dialled_address, client, params)
+    protocol = Protocol(session, route.is_tls)
+    return connection_class(protocol, session.transport, loop, route.address.dialled_address, client, params)

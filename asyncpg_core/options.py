@@ -242,7 +242,7 @@ def command_timeout_seconds(value: float | None) -> float | None:
         return None
     seconds = _finite(value)
     if seconds is None or seconds <= 0:
-        raise ValueError(f"invalid command_timeout value: a number of seconds above 0 was expected, got {value!r}")
+        raise ValueError(f"invalid command_timeout value: seconds greater than 0 were expected, got {value!r}")
     return seconds
 
 

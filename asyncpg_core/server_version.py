@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 _VERSION = re.compile(
-    r"(?:[A-Za-z]\w*\s+)?(?P<numbers>[0-9]{1,9}(?:\.[0-9]{1,9}){0,3})\s*"
+    r"(?:[A-Za-z][\w-]*\s+)?(?P<numbers>[0-9]{1,9}(?:\.[0-9]{1,9}){0,3})\s*"
     r"(?:(?P<level>alpha|beta|rc|devel)(?P<serial>[0-9]{0,9}))?"
 )
 

@@ -98,6 +98,18 @@ cdef class Transport:
             return self.sock
         return self.stream.get_extra_info("socket") if self.stream is not None else None
 
+    def get_extra_info(self, name, default=None):
+        """As an asyncio transport's: `socket`, `peername`, `sockname`, and with TLS what asyncio knows of it."""
+        if self.stream is not None:
+            return self.stream.get_extra_info(name, default)
+        if self.sock is None or self.is_closed:
+            return default
+        if name == "socket":
+            return self.sock
+        if name in ("peername", "sockname"):
+            return self.sock.getpeername() if name == "peername" else self.sock.getsockname()
+        return default
+
     cdef bint is_direct_now(self):
         return self.sock is not None
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 class Protocol:
     """The protocol object of a connection."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, is_ssl: bool = False) -> None:
         self.session = session
+        self.is_ssl = is_ssl
 
     @property
     def queries_count(self) -> int:

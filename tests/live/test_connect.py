@@ -455,3 +455,23 @@ async def test_requirepeer_is_checked_before_a_byte_is_sent(tmp_path):
 
 async def test_requirepeer_says_nothing_about_tcp(here):
     assert await whoami(**here, user=TRUST_USER, requirepeer="somebody") == TRUST_USER
+
+
+async def test_a_password_callable_may_say_that_there_is_none(cluster):
+    with pytest.raises(asyncpg_core.InvalidPasswordError):
+        await asyncpg_core.connect(
+            host="127.0.0.1", port=cluster.port, user=SCRAM_USER, database="postgres", password=lambda: None)
+
+
+@pytest.mark.requires("tls")
+@pytest.mark.parametrize("tls", [False, True])
+async def test_whether_tls_is_on_and_who_the_peer_is_can_be_asked(cluster, tls):
+    connection = await asyncpg_core.connect(cluster.dsn(TRUST_USER, tls=tls))
+    transport = connection._transport
+    assert connection._protocol.is_ssl == tls
+    assert (transport.get_extra_info("ssl_object") is not None) == tls
+    assert transport.get_extra_info("peername")[:2] == ("127.0.0.1", cluster.port)
+    assert transport.get_extra_info("sockname") == transport.get_extra_info("socket").getsockname()
+    assert transport.get_extra_info("nothing", 7) == 7
+    await connection.close()
+    assert transport.get_extra_info("peername", 7) == 7
