@@ -70,12 +70,21 @@ cdef inline uint64_t packed_day(int64_t day) noexcept:
     return known
 
 
+cdef object beyond(Codec codec, int64_t moment, object zone):
+    """What a moment outside Python's calendar is read as: infinity; anything else is refused."""
+    if moment == MOMENT_INFINITE:
+        return last if zone is None else last_utc
+    if moment == MOMENT_MINUS_INFINITE:
+        return first if zone is None else first_utc
+    raise OutOfRange(f"{codec.name} {moment_text(moment, '+00' if zone is not None else '')} is outside what "
+                     "Python's datetime can hold (years 1 to 9999)")
+
+
 cdef inline object datetime_of(Codec codec, int64_t moment, object zone):
     cdef int64_t day = floor_quotient(moment, 86400000000LL)
     cdef int64_t rest = moment - day * 86400000000LL
     if not DAY_FIRST <= day <= DAY_LAST:
-        raise OutOfRange(f"{codec.name} {moment_text(moment, '+00' if zone is not None else '')} is outside what "
-                         "Python's datetime can hold (years 1 to 9999)")
+        return beyond(codec, moment, zone)
     cdef uint64_t date = packed_day(day)
     cdef uint32_t seconds = <uint32_t>(<uint64_t>rest // 1000000)
     cdef uint32_t minutes = seconds // 60
@@ -146,21 +155,11 @@ cdef int timestamptz_encode(Codec codec, WriteBuffer out, object value) except -
 
 
 cdef object timestamp_decode(Codec codec, Slice body):
-    cdef int64_t moment = whole_int64(body)
-    if moment == MOMENT_INFINITE:
-        return last
-    if moment == MOMENT_MINUS_INFINITE:
-        return first
-    return datetime_of(codec, moment, None)
+    return datetime_of(codec, whole_int64(body), None)
 
 
 cdef object timestamptz_decode(Codec codec, Slice body):
-    cdef int64_t moment = whole_int64(body)
-    if moment == MOMENT_INFINITE:
-        return last_utc
-    if moment == MOMENT_MINUS_INFINITE:
-        return first_utc
-    return datetime_of(codec, moment, utc)
+    return datetime_of(codec, whole_int64(body), utc)
 
 
 cdef str moment_text(int64_t moment, str zone):
