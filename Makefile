@@ -13,13 +13,14 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
 .PHONY: help demo build debug unit test exact asan lint types stubtest bench annotate generate check clean mutants coverage wheels-list
-.PHONY: integrations run-integrations
+.PHONY: integrations run-integrations compat
 
 help:
 	@echo "demo       show the driver at work on an embedded PostgreSQL"
 	@echo "test       unit and live tests;  unit: without a server"
 	@echo "exact      1.2 million random values of all scalar types, compared with the server's own text"
 	@echo "integrations  programs on SQLAlchemy, Tortoise, aiohttp and others, in an environment of their own"
+	@echo "compat     asyncpg's own tests against ours, compared with tests/compat/deviations.toml"
 	@echo "bench      compare with asyncpg and psycopg"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
 	@echo "check      lint (ruff, cython-lint), types (mypy --strict), stubtest, unit"
@@ -37,7 +38,7 @@ $(VENV)/.have-%: tools/requirements-%.txt | $(VENV)/bin/python
 	@$(INSTALL) -r $<
 	@touch $@
 
-$(VENV)/.have-test $(VENV)/.have-demo $(VENV)/.have-bench $(VENV)/.have-integrations: tools/requirements-build.txt
+$(VENV)/.have-test $(VENV)/.have-demo $(VENV)/.have-bench $(VENV)/.have-integrations $(VENV)/.have-compat: tools/requirements-build.txt
 $(VENV)/.have-test: tools/requirements-demo.txt
 
 # A recursive make reads the headers' place that the environment's making may just have written.
@@ -73,6 +74,9 @@ integrations:
 
 run-integrations: $(VENV)/.have-integrations build
 	@$(PY) -m pytest tests/integrations $(PYTEST_ARGS)
+
+compat: $(VENV)/.have-compat build
+	@$(PY) -m tools.compat $(COMPAT_ARGS)
 
 bench: $(VENV)/.have-bench build
 	@$(PY) -m benchmarks $(BENCH_ARGS)

@@ -44,6 +44,10 @@ class Timer:
 
 
 def _create_record(mapping: Any, elems: tuple[Any, ...]) -> Record:
-    """Return a record; `mapping` has the names in order, or is a mapping from names to positions."""
-    names = sorted(mapping, key=mapping.__getitem__) if hasattr(mapping, "keys") else list(mapping)
+    """Return a record; `mapping` maps names to positions, or has the names in order. What no name has is named ''."""
+    pairs = mapping.items() if hasattr(mapping, "items") else [(name, at) for at, name in enumerate(mapping or ())]
+    names = [""] * len(elems)
+    for name, at in pairs:
+        if at < len(names):
+            names[at] = name
     return make_record(RowShape(names), elems)

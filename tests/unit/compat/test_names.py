@@ -27,6 +27,8 @@ def test_quoting_doubles_the_quote(text, ident, literal):
 def test_a_record_is_made_from_names_and_from_positions():
     for mapping in (("a", "b"), {"a": 0, "b": 1}, {"b": 1, "a": 0}):
         assert dict(inner._create_record(mapping, (1, 2))) == {"a": 1, "b": 2}
+    assert len(inner._create_record(None, ())) == 0
+    assert [*inner._create_record({"b": 1, "c": 5}, (1, 2)).items()] == [("", 1), ("b", 2)]
 
 
 def test_a_timer_counts_only_inside_its_block(monkeypatch):
