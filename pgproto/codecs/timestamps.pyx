@@ -58,14 +58,11 @@ cdef extern from *:
 cdef uint64_t last_day = 0
 
 
-cdef inline uint64_t packed_day(int64_t day) noexcept:
+cdef uint64_t remember_day(int64_t day) noexcept:
     """The word for a day between DAY_FIRST and DAY_LAST."""
-    cdef uint64_t known = load_day(&last_day)
-    cdef uint64_t wanted = <uint64_t>(day + 0x80000000LL)
-    if known >> 32 == wanted:
-        return known
     cdef Civil civil = civil_of(day)
-    known = wanted << 32 | <uint64_t>civil.year << 16 | <uint64_t>civil.month << 8 | <uint64_t>civil.day
+    cdef uint64_t known = (<uint64_t>(day + 0x80000000LL) << 32 | <uint64_t>civil.year << 16
+                           | <uint64_t>civil.month << 8 | <uint64_t>civil.day)
     store_day(&last_day, known)
     return known
 
@@ -83,9 +80,11 @@ cdef object beyond(Codec codec, int64_t moment, object zone):
 cdef inline object datetime_of(Codec codec, int64_t moment, object zone):
     cdef int64_t day = floor_quotient(moment, 86400000000LL)
     cdef int64_t rest = moment - day * 86400000000LL
-    if not DAY_FIRST <= day <= DAY_LAST:
-        return beyond(codec, moment, zone)
-    cdef uint64_t date = packed_day(day)
+    cdef uint64_t date = load_day(&last_day)
+    if date >> 32 != <uint64_t>(day + 0x80000000LL):
+        if not DAY_FIRST <= day <= DAY_LAST:
+            return beyond(codec, moment, zone)
+        date = remember_day(day)
     cdef uint32_t seconds = <uint32_t>(<uint64_t>rest // 1000000)
     cdef uint32_t minutes = seconds // 60
     return datetime_new(<int>(date >> 16 & 0xFFFF), <int>(date >> 8 & 0xFF), <int>(date & 0xFF), <int>(minutes // 60),
