@@ -14,4 +14,5 @@ cdef class CallMaker:
     cdef readonly Endpoint owner
     cdef public double default_timeout      # command_timeout in seconds, 0 none
     cdef public type record_class
+    cdef type class_of(self, object record_class)
     cdef Call new_call(self, str name, int kind, sql, arguments, timeout)

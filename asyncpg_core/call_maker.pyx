@@ -12,7 +12,7 @@ from pgproto.operations.extended cimport Prepare
 from pgproto.operations.operation cimport Operation
 
 from pgproto.errors import InterfaceError
-from pgproto.record import Record
+from pgproto.record import Record, check_record_class
 
 
 cdef double seconds_of(timeout) except? -1:
@@ -53,16 +53,30 @@ cdef class CallMaker:
         call.arguments = arguments
         return call
 
+    cdef type class_of(self, object record_class):
+        """The class of a call's rows: the connection's, or a checked one of its own."""
+        if record_class is None:
+            return self.record_class
+        if record_class is not Record:
+            try:
+                check_record_class(record_class)
+            except TypeError as error:
+                raise InterfaceError("record_class is expected to be a subclass of asyncpg_core.Record, "
+                                     f"got {record_class!r}: {error}") from None
+        return record_class
+
     def fetch(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+        cdef type rows = self.class_of(record_class)
         cdef Call call = self.new_call("fetch", FETCH, sql, arguments, timeout)
-        call.record_class = self.record_class if record_class is None else record_class
+        call.record_class = rows
         call.statement = statement
         call.group = group
         return call
 
     def fetchrow(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+        cdef type rows = self.class_of(record_class)
         cdef Call call = self.new_call("fetchrow", FETCHROW, sql, arguments, timeout)
-        call.record_class = self.record_class if record_class is None else record_class
+        call.record_class = rows
         call.statement = statement
         call.group = group
         return call
@@ -92,8 +106,9 @@ cdef class CallMaker:
         return call
 
     def fetchmany(self, sql, elements, timeout, record_class, *, statement=None, group=None):
+        cdef type rows = self.class_of(record_class)
         cdef Call call = self.new_call("fetchmany", FETCH_MANY, sql, elements, timeout)
-        call.record_class = self.record_class if record_class is None else record_class
+        call.record_class = rows
         call.statement = statement
         call.group = group
         return call

@@ -21,6 +21,7 @@ from asyncpg_core.parting import drain, part
 from asyncpg_core.pipeline import Pipeline
 from asyncpg_core.prepared_statement import PreparedStatement
 from asyncpg_core.protocol.protocol import Protocol
+from asyncpg_core.query_log import LoggedQuery as LoggedQuery
 from asyncpg_core.server_version import ServerVersion, capabilities, split_server_version_string
 from asyncpg_core.settings import ConnectionSettings
 from asyncpg_core.statement_cache import new_name

@@ -125,6 +125,21 @@ cdef int64_t local_moment(object value) except? -1:
     return wall_clock(value)
 
 
+cdef int64_t moment_here(object value) except? -1:
+    """The moment of a naive datetime in the time zone of this machine.
+
+    astimezone looks a day to both sides, which the first and the last year have not; the calendar repeats itself after
+    400 years."""
+    cdef int64_t days = 0
+    if date_year(value) == 1:
+        value = value.replace(year=401)
+        days = 146097
+    elif date_year(value) == 9999:
+        value = value.replace(year=9599)
+        days = -146097
+    return wall_clock(value.astimezone(utc)) - days * 86400000000LL
+
+
 cdef int64_t zoned_moment(object value) except? -1:
     """The moment of a datetime for a timestamptz."""
     cdef Infinity infinity = infinity_of(value)
@@ -139,8 +154,7 @@ cdef int64_t zoned_moment(object value) except? -1:
     if offset is None:
         if not PyDateTime_Check(value):
             value = datetime_new(date_year(value), date_month(value), date_day(value), 0, 0, 0, 0, None)
-        value = value.replace(tzinfo=None).astimezone(utc)
-        return wall_clock(value)
+        return moment_here(value.replace(tzinfo=None))
     return wall_clock(value) - ((timedelta_days(offset) * 86400LL + timedelta_seconds(offset)) * 1000000LL
                                 + timedelta_microseconds(offset))
 

@@ -372,3 +372,21 @@ async def test_copy_through_execute_leaves_its_neighbours_alone(connection):
 async def test_the_word_copy_in_a_query_only_closes_the_gate(connection):
     values = await asyncio.gather(*[connection.fetchval("select $1::int /* copy */", i) for i in range(10)])
     assert values == list(range(10))
+
+
+async def test_a_record_class_that_cannot_be_one_is_refused_by_its_call(connection):
+    class WithInit(asyncpg_core.Record):
+        def __init__(self):
+            pass
+
+    for wrong in (dict, "Record", WithInit):
+        for method, arguments in (("fetch", ("select 1",)), ("fetchrow", ("select 1",)),
+                                  ("fetchmany", ("select $1::int", [(1,)]))):
+            with pytest.raises(asyncpg_core.InterfaceError, match="record_class is expected to be a subclass of"):
+                getattr(connection, method)(*arguments, record_class=wrong)
+    assert await connection.fetchval("select 1") == 1
+
+
+async def test_sql_names_of_types_are_known_in_capitals(connection):
+    await connection.set_type_codec("CHARACTER VARYING", schema="pg_catalog", encoder=str, decoder=str.upper)
+    assert await connection.fetchval("select 'a'::varchar") == "A"
