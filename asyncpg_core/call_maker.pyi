@@ -14,6 +14,8 @@ from pgproto.statement import Statement
 _T = TypeVar("_T")
 _Op = TypeVar("_Op", bound=Operation)
 
+def refuse_unfit(record_class: object) -> None: ...
+
 @final
 class CallMaker:
     default_timeout: float

@@ -36,6 +36,15 @@ cdef str sql_text(sql):
     raise InterfaceError(f"the query must be a str, got {type(sql).__name__}")
 
 
+def refuse_unfit(record_class):
+    """Raise InterfaceError unless `record_class` can be the class of rows."""
+    try:
+        check_record_class(record_class)
+    except TypeError as error:
+        raise InterfaceError("record_class is expected to be a subclass of asyncpg_core.Record, "
+                             f"got {record_class!r}: {error}") from None
+
+
 @cython.final
 cdef class CallMaker:
     def __cinit__(self, Endpoint owner not None):
@@ -58,11 +67,7 @@ cdef class CallMaker:
         if record_class is None:
             return self.record_class
         if record_class is not Record:
-            try:
-                check_record_class(record_class)
-            except TypeError as error:
-                raise InterfaceError("record_class is expected to be a subclass of asyncpg_core.Record, "
-                                     f"got {record_class!r}: {error}") from None
+            refuse_unfit(record_class)
         return record_class
 
     def fetch(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):

@@ -73,7 +73,7 @@ def mapping_of(name: str, wish: Any) -> tuple[tuple[str | None, str], Any]:
 
 def builtin_oid(name: str) -> int | None:
     """Return the OID of a built-in type by the catalogue's name or SQL's, None if there is none."""
-    return oids.OID_OF.get(ALIASES.get(name) or ALIASES.get(name.lower(), name))
+    return oids.OID_OF.get(ALIASES.get(name.lower(), name))
 
 
 def alias_of(codec_name: str) -> Alias | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asyncpg_core import coroutine_mark, type_codecs
+from asyncpg_core.call_maker import refuse_unfit
 from asyncpg_core.connect import find_session
 from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
@@ -27,7 +28,7 @@ from asyncpg_core.settings import ConnectionSettings
 from asyncpg_core.statement_cache import new_name
 from asyncpg_core.transaction import Transaction
 from pgproto.errors import InterfaceError
-from pgproto.record import Record, check_record_class
+from pgproto.record import Record
 from pgproto.statement import Statement
 
 if TYPE_CHECKING:
@@ -411,11 +412,7 @@ def check_classes(connection_class: Any, record_class: Any) -> None:
     if not (isinstance(connection_class, type) and issubclass(connection_class, Connection)):
         raise InterfaceError("connection_class is expected to be a subclass of asyncpg_core.Connection, "
                              f"got {connection_class!r}")
-    try:
-        check_record_class(record_class)
-    except TypeError as error:
-        raise InterfaceError("record_class is expected to be a subclass of asyncpg_core.Record, "
-                             f"got {record_class!r}: {error}") from None
+    refuse_unfit(record_class)
 
 
 async def connect_with(

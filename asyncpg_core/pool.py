@@ -340,7 +340,7 @@ class Pool(PoolCopying, Generic[RecordT]):
     def _place(self, member: PoolMember) -> None:
         if member.session.is_closed:
             return
-        if self._state.is_closing or member.generation != self._state.generation or (
+        if self._state.is_closing or self._state.is_outdated(member) or (
                 self._max_queries and member.session.n_executed >= self._max_queries):
             self._retire(member)
             return

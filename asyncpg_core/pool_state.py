@@ -131,8 +131,7 @@ class PoolState:
 
     def next_expiry(self) -> float | None:
         """When `expire` is to be called next, None if there is nothing to expire."""
-        if (self.max_idle_seconds <= 0 or not self.idle
-                or len(self.idle) + len(self.lent) + self.n_connecting <= self.min_size):
+        if self.max_idle_seconds <= 0 or not self.idle or self.n_staying <= self.min_size:
             return None
         return self.idle[0].idle_since + self.max_idle_seconds
 

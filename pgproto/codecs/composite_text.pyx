@@ -8,10 +8,10 @@ from pgproto.codecs.array_text cimport put_quoted
 from pgproto.codecs.codec cimport TEXT
 from pgproto.codecs.composite_values cimport field_refused, field_error, outdated, value_of, values_of
 from pgproto.codecs.nested cimport is_users
-from pgproto.codecs.scan cimport peek, refused, skip
+from pgproto.codecs.scan cimport peek, refused, skip, take_quoted
 from pgproto.codecs.utf8 cimport str_of
 from pgproto.limits cimport FIELDS_MAX
-from pgproto.wire cimport slice_of, take_byte, take_end
+from pgproto.wire cimport slice_of, take_end
 
 from pgproto.errors import MalformedBody
 
@@ -49,7 +49,7 @@ cdef object composite_text_decode(Codec codec, Slice body):
         if is_null(&text):
             values.append(None)
         else:
-            take_value(codec, &text, value)
+            take_quoted(&text, b",)", value)
             field = codec.fields[len(values)]
             try:
                 values.append(field.decode[TEXT](field, slice_of(value.start, value.length)))
@@ -79,7 +79,7 @@ cdef object record_text_decode(Codec codec, Slice body):
         if is_null(&text):
             values.append(None)
         else:
-            take_value(codec, &text, value)
+            take_quoted(&text, b",)", value)
             values.append(str_of(slice_of(value.start, value.length)))
         if not skip(&text, c","):
             break
@@ -104,21 +104,3 @@ cdef int close_parenthesis(Codec codec, Slice *text) except -1:
 cdef bint is_null(Slice *text) noexcept:
     cdef int byte = peek(text)
     return byte == c"," or byte == c")"
-
-
-cdef int take_value(Codec codec, Slice *text, WriteBuffer value) except -1:
-    """Take a value up to the comma or parenthesis behind it; quotes may begin and end anywhere inside."""
-    cdef unsigned char byte
-    cdef bint is_quoted = False
-    value.cut(0)
-    while is_quoted or not is_null(text):
-        byte = take_byte(text)
-        if byte == c"\\":
-            value.put_byte(take_byte(text))
-        elif byte != c'"':
-            value.put_byte(byte)
-        elif is_quoted and skip(text, c'"'):
-            value.put_byte(c'"')
-        else:
-            is_quoted = not is_quoted
-    return 0

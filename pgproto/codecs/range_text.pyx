@@ -11,8 +11,8 @@ from pgproto.codecs.range_values cimport (
     RANGE_EMPTY, RANGE_LOWER_INCLUSIVE, RANGE_LOWER_INFINITE, RANGE_UPPER_INCLUSIVE, RANGE_UPPER_INFINITE, bound_error,
     bounds_of, range_of, ranges_of,
 )
-from pgproto.codecs.scan cimport peek, refused, skip
-from pgproto.wire cimport slice_of, take_byte, take_end
+from pgproto.codecs.scan cimport peek, refused, skip, take_quoted
+from pgproto.wire cimport slice_of, take_end
 
 
 cdef int range_text_encode(Codec codec, WriteBuffer out, object value) except -1:
@@ -93,18 +93,7 @@ cdef bint is_end(Slice *text) noexcept:
 cdef object take_bound(Codec codec, Slice *text, str which):
     cdef Codec subtype = codec.element
     cdef WriteBuffer value = WriteBuffer()
-    cdef unsigned char byte
-    cdef bint is_quoted = False
-    while is_quoted or not (is_end(text) or peek(text) == c","):
-        byte = take_byte(text)
-        if byte == c"\\":
-            value.put_byte(take_byte(text))
-        elif byte != c'"':
-            value.put_byte(byte)
-        elif is_quoted and skip(text, c'"'):
-            value.put_byte(c'"')
-        else:
-            is_quoted = not is_quoted
+    take_quoted(text, b",])", value)
     try:
         return subtype.decode[TEXT](subtype, slice_of(value.start, value.length))
     except (ValueError, OverflowError) as error:

@@ -3,9 +3,11 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from pgproto.wire cimport Slice
+from pgproto.write_buffer cimport WriteBuffer
 
 cdef str shown(Slice whole)
 cdef object refused(str type_name, str expected, Slice whole)
+cdef int take_quoted(Slice *text, const char *ends, WriteBuffer value) except -1
 cdef uint64_t take_digits(Slice *text, int n_max, int *n_taken) except? 0xFFFFFFFFFFFFFFFF
 
 

@@ -1,5 +1,8 @@
 """Reading the text format: numbers, and what to say of a text that is none."""
 from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.string cimport strchr
+
+from pgproto.wire cimport take_byte
 
 from pgproto.errors import MalformedBody
 
@@ -33,3 +36,23 @@ cdef uint64_t take_digits(Slice *text, int n_max, int *n_taken) except? 0xFFFFFF
     text.n -= n
     n_taken[0] = n
     return number
+
+
+cdef int take_quoted(Slice *text, const char *ends, WriteBuffer value) except -1:
+    """Replace `value` by what stands in front of the first of the bytes `ends`, which stays; it may be partly quoted.
+
+    Composites and ranges write so: a backslash takes the next byte as it is, a doubled quote inside quotes is one."""
+    cdef unsigned char byte
+    cdef bint is_quoted = False
+    value.cut(0)
+    while is_quoted or peek(text) <= 0 or strchr(ends, peek(text)) == NULL:
+        byte = take_byte(text)
+        if byte == c"\\":
+            value.put_byte(take_byte(text))
+        elif byte != c'"':
+            value.put_byte(byte)
+        elif is_quoted and skip(text, c'"'):
+            value.put_byte(c'"')
+        else:
+            is_quoted = not is_quoted
+    return 0

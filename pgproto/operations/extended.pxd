@@ -54,6 +54,7 @@ cdef class ExecuteMany(Operation):
     cdef Py_ssize_t chunk
     cdef Py_ssize_t mark                    # where the element that is being put begins
     cdef int put_chunk(self, WriteBuffer out) except -1
+    cdef int check_element(self, object element) except -1
     cdef int put_rollback(self, WriteBuffer out) except -1
 
 

@@ -221,13 +221,14 @@ cdef class ExecuteMany(Operation):
                 self.kept.append(element)
         return 0
 
-    def check_element(self, element):
+    cdef int check_element(self, object element) except -1:
         if isinstance(element, (tuple, list, str)):
-            return
+            return 0
         if isinstance(element, dict) or not (hasattr(element, "__getitem__") and hasattr(element, "__len__")):
             raise DataError(
                 f"invalid input in executemany() argument sequence element #{self.n_written_elements}: expected a "
                 f"sequence, got {type(element).__name__}", element=self.n_written_elements)
+        return 0
 
     def put_more(self, WriteBuffer out not None):
         """Put the next chunk (`Frontend.put_more` calls this); on an exception of an element or of the iterator the
