@@ -26,6 +26,8 @@
 
 static PyTypeObject Record_Type;
 
+#include "leaf_record.h"
+
 /* ------------------------------------------------------------------------------------------ Record: life and memory */
 
 static inline PyObject *names_of(PyObject *row)
@@ -33,42 +35,68 @@ static inline PyObject *names_of(PyObject *row)
     return ((RowShapeObject *)((RecordObject *)row)->shape)->names;
 }
 
-static PyObject *new_record(PyTypeObject *type, PyObject *shape, Py_ssize_t n)
+static int refuse_shape(PyObject *shape, Py_ssize_t n)
 {
     if (Py_TYPE(shape) != &RowShape_Type) {
         PyErr_Format(PyExc_TypeError, "shape must be a RowShape, got %.200s", Py_TYPE(shape)->tp_name);
-        return NULL;
-    }
-    Py_ssize_t n_columns = row_shape_length((RowShapeObject *)shape);
-    if (n != n_columns) {
-        PyErr_Format(PyExc_ValueError, "a row of this shape has %zd values, got %zd", n_columns, n);
-        return NULL;
-    }
-    RecordObject *row;
-    if (type == &Record_Type) {
-        row = PyObject_GC_NewVar(RecordObject, &Record_Type, n);
-        if (row == NULL) {
-            return NULL;
-        }
-        /* Volatile keeps compilers from making a call of memset() of it, which costs more than a few columns. */
-        for (PyObject *volatile *slot = row->values; slot < row->values + n; slot++) {
-            *slot = NULL;
-        }
     }
     else {
-        if (!PyType_IsSubtype(type, &Record_Type)) {
-            PyErr_Format(PyExc_TypeError, "a row's class must be Record or a subclass, got %.200s", type->tp_name);
-            return NULL;
-        }
-        /* Only tp_alloc knows where an instance of a subclass keeps its __dict__. It tracks what it returns. */
-        row = (RecordObject *)type->tp_alloc(type, n);
-        if (row == NULL) {
-            return NULL;
-        }
-        PyObject_GC_UnTrack(row);
+        PyErr_Format(PyExc_ValueError, "a row of this shape has %zd values, got %zd",
+                     row_shape_length((RowShapeObject *)shape), n);
+    }
+    return -1;
+}
+
+static inline int check_shape(PyObject *shape, Py_ssize_t n)
+{
+    const int is_fit = Py_TYPE(shape) == &RowShape_Type && row_shape_length((RowShapeObject *)shape) == n;
+    return is_fit ? 0 : refuse_shape(shape, n);
+}
+
+static inline PyObject *finish_record(RecordObject *row, PyObject *shape, Py_ssize_t n)
+{
+    /* Volatile keeps compilers from making a call of memset() of it, which costs more than a few columns. */
+    for (PyObject *volatile *slot = row->values; slot < row->values + n; slot++) {
+        *slot = NULL;
     }
     row->shape = Py_NewRef(shape);
     return (PyObject *)row;
+}
+
+static PyObject *new_record(PyTypeObject *type, PyObject *shape, Py_ssize_t n)
+{
+    RecordObject *row;
+    if (check_shape(shape, n) < 0) {
+        return NULL;
+    }
+    if (type == &Record_Type) {
+        row = PyObject_GC_NewVar(RecordObject, &Record_Type, n);
+        return row == NULL ? NULL : finish_record(row, shape, n);
+    }
+    if (!PyType_IsSubtype(type, &Record_Type)) {
+        PyErr_Format(PyExc_TypeError, "a row's class must be Record or a subclass, got %.200s", type->tp_name);
+        return NULL;
+    }
+    /* Only tp_alloc knows where an instance of a subclass keeps its __dict__. It tracks what it returns. */
+    row = (RecordObject *)type->tp_alloc(type, n);
+    if (row == NULL) {
+        return NULL;
+    }
+    PyObject_GC_UnTrack(row);
+    row->shape = Py_NewRef(shape);
+    return (PyObject *)row;
+}
+
+static PyObject *new_leaf_record(PyObject *shape, Py_ssize_t n)
+{
+    if (!leaves_are_in_place) {
+        return new_record(&Record_Type, shape, n);
+    }
+    if (check_shape(shape, n) < 0) {
+        return NULL;
+    }
+    RecordObject *row = allocate_leaf_record(n);
+    return row == NULL ? NULL : finish_record(row, shape, n);
 }
 
 static void track(PyObject *row)
@@ -78,15 +106,26 @@ static void track(PyObject *row)
     }
 }
 
-static void record_dealloc(RecordObject *self)
+static inline void release_values(RecordObject *self)
 {
-    /* Does nothing to a row that is not tracked. A subclass's dealloc tracks the row before it calls this one. */
-    PyObject_GC_UnTrack(self);
-    Py_TRASHCAN_BEGIN(self, record_dealloc)
     for (Py_ssize_t i = Py_SIZE(self); --i >= 0;) {
         Py_XDECREF(self->values[i]);
     }
     Py_XDECREF(self->shape);
+}
+
+static void record_dealloc(RecordObject *self)
+{
+    /* Leaves cannot nest, so there is nothing to protect the stack from. */
+    if (is_leaf_record(self)) {
+        release_values(self);
+        free_leaf_record(self);
+        return;
+    }
+    /* Does nothing to a row that is not tracked. A subclass's dealloc tracks the row before it calls this one. */
+    PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, record_dealloc)
+    release_values(self);
     Py_TYPE(self)->tp_free((PyObject *)self);
     Py_TRASHCAN_END
 }
@@ -465,12 +504,14 @@ static PyObject *record_from_values(PyObject *cls, PyObject *shape, PyObject *it
     if (values == NULL) {
         return NULL;
     }
-    PyObject *row = new_record((PyTypeObject *)cls, shape, PyTuple_GET_SIZE(values));
+    int is_leaf = !tracked && cls == (PyObject *)&Record_Type;
+    PyObject *row = is_leaf ? new_leaf_record(shape, PyTuple_GET_SIZE(values))
+                            : new_record((PyTypeObject *)cls, shape, PyTuple_GET_SIZE(values));
     if (row != NULL) {
         for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(values); i++) {
             Record_SET_ITEM(row, i, Py_NewRef(PyTuple_GET_ITEM(values, i)));
         }
-        if (tracked || cls != (PyObject *)&Record_Type) {
+        if (!is_leaf) {
             track(row);
         }
     }
@@ -512,6 +553,23 @@ static PyObject *module_check_record_class(PyObject *Py_UNUSED(module), PyObject
     Py_RETURN_NONE;
 }
 
+static int settle(int wanted)
+{
+    PyObject *names = PyTuple_New(0), *shape = names == NULL ? NULL : row_shape_from_names(names);
+    PyObject *row = shape == NULL ? NULL : new_record(&Record_Type, shape, 0);
+    int is_in_place = row == NULL ? -1 : settle_leaf_records(row, wanted);
+    Py_XDECREF(row);
+    Py_XDECREF(shape);
+    Py_XDECREF(names);
+    return is_in_place;
+}
+
+static PyObject *module_use_layout(PyObject *Py_UNUSED(module), PyObject *wanted)
+{
+    int is_wanted = PyObject_IsTrue(wanted), is_in_place = is_wanted < 0 ? -1 : settle(is_wanted);
+    return is_in_place < 0 ? NULL : PyBool_FromLong(is_in_place);
+}
+
 static PyMethodDef module_functions[] = {
     {"make_record", (PyCFunction)(void (*)(void))module_make_record, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("make_record(shape, values, cls=Record, track=True)\n--\n\n"
@@ -522,12 +580,16 @@ static PyMethodDef module_functions[] = {
      PyDoc_STR("check_record_class(cls, /)\n--\n\n"
                "Return if rows can be made of `cls`: Record, or a subclass that redefines neither __new__ nor\n"
                "__init__. Otherwise raise TypeError.")},
+    {"use_layout", module_use_layout, METH_O,
+     PyDoc_STR("use_layout(wanted, /)\n--\n\n"
+               "Allocate rows of leaves in place if `wanted` and if Python's layout is known; say whether that is so.\n"
+               "For tests.")},
     {"_restore", module_restore, METH_VARARGS,
      PyDoc_STR("_restore(cls, shape, values, /)\n--\n\nReturn the row that was pickled; `shape` may be just names.")},
     {NULL, NULL, 0, NULL},
 };
 
-static RecordAPI api = {RECORD_API_VERSION, &Record_Type, &RowShape_Type, new_record, track};
+static RecordAPI api = {RECORD_API_VERSION, &Record_Type, &RowShape_Type, new_record, new_leaf_record, track};
 
 /* Static types belong to the first interpreter that loads the module, for the life of the process. */
 static int claim_interpreter(void)
@@ -580,7 +642,7 @@ static int module_exec(PyObject *module)
     PyObject *capsule = PyCapsule_New(&api, RECORD_CAPSULE, NULL);
     int failed = capsule == NULL || PyModule_AddObjectRef(module, "_C_API", capsule) < 0;
     Py_XDECREF(capsule);
-    return failed ? -1 : 0;
+    return failed || settle(1) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -3,6 +3,7 @@
  * Call import_record() once in every module (translation unit) before anything else here. A row is made in three steps:
  *
  *     PyObject *row = record_new(type, shape, n);            new reference, not tracked, every slot NULL
+                    record_new_leaf(shape, n)              if it is to be a Record that is never tracked
  *     Record_SET_ITEM(row, i, value);                        for each i, once; the row takes the reference
  *     record_track(row);                                     if a value can refer back to the row
  *
@@ -20,7 +21,7 @@ extern "C" {
 #endif
 
 #define RECORD_CAPSULE "pgproto.record._C_API"
-#define RECORD_API_VERSION 1
+#define RECORD_API_VERSION 2
 
 /* The names of a row's columns, shared by all rows of a result. Holds only str and int: never part of a cycle. */
 typedef struct {
@@ -42,6 +43,7 @@ typedef struct {
     PyTypeObject *record_type;
     PyTypeObject *row_shape_type;
     PyObject *(*new_record)(PyTypeObject *type, PyObject *shape, Py_ssize_t n);
+    PyObject *(*new_leaf_record)(PyObject *shape, Py_ssize_t n);
     void (*track)(PyObject *row);
 } RecordAPI;
 
@@ -81,6 +83,12 @@ static inline int import_record(void)
 static inline PyObject *record_new(PyTypeObject *type, PyObject *shape, Py_ssize_t n)
 {
     return record_api->new_record(type, shape, n);
+}
+
+/* The same for a Record that will hold only leaves and so is never tracked. */
+static inline PyObject *record_new_leaf(PyObject *shape, Py_ssize_t n)
+{
+    return record_api->new_leaf_record(shape, n);
 }
 
 /* Let the garbage collector see the row. Needed if a value can hold other objects, and for every subclass of Record

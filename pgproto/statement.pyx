@@ -16,7 +16,9 @@ from pgproto.codecs.nested cimport is_users
 from pgproto.limits cimport ARGUMENTS_MAX, MESSAGE_SENT_LONG_MAX
 from pgproto.messages.backend cimport read_row_description
 from pgproto.messages.frontend cimport wire_name
-from pgproto.record cimport import_record, record_is_exact, record_new, Record_SET_ITEM, record_set_item, record_track
+from pgproto.record cimport (
+    import_record, record_is_exact, record_new, record_new_leaf, Record_SET_ITEM, record_set_item, record_track,
+)
 from pgproto.wire cimport take_uint16, take_value
 
 from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError, shown
@@ -180,7 +182,8 @@ cdef class Statement:
         n = take_uint16(&rest)
         if n != self.n_columns:
             raise ProtocolError(f"a row of {n} columns has come, {self.n_columns} were described")
-        cdef object record = record_new(record_class, self.shape, n)
+        cdef bint is_leaf = self.is_leaf and record_is_exact(record_class)
+        cdef object record = record_new_leaf(self.shape, n) if is_leaf else record_new(record_class, self.shape, n)
         cdef ColumnReader *readers = self.readers
         for i in range(n):
             self.at_column = i
@@ -194,7 +197,7 @@ cdef class Statement:
                 self.refuse_value(value.n, rest.n)
         if rest.n != 0:
             raise ProtocolError(f"a row has {rest.n} bytes left over")
-        if not self.is_leaf or not record_is_exact(record_class):
+        if not is_leaf:
             record_track(record)
         return record
 

@@ -35,7 +35,7 @@ from tools.scratch import ROOT, cache_dir, environment, fresh_copy, source_files
 
 SUBJECTS = ("pgproto/wire.*", "pgproto/read_buffer.*", "pgproto/write_buffer.*", "pgproto/messages/*", "pgproto/owed.*",
             "pgproto/operations/*", "pgproto/frontend.*", "pgproto/record.*", "pgproto/record_iterators.h",
-            "pgproto/row_shape.h")
+            "pgproto/row_shape.h", "pgproto/leaf_record.h")
 SUFFIXES = (".pyx", ".pxd", ".py", ".c", ".h")
 # Files of unit tests without these words test tools, or parts of the driver that never call the core.
 NEAR_THE_CORE = re.compile("pgproto|backend_bytes|startup_server")

@@ -15,8 +15,8 @@ from pgproto.codecs.array_shape cimport (
     items_of, with_bounds,
 )
 from pgproto.codecs.array_text cimport array_text_decode, array_text_encode
+from pgproto.codecs.binary_numbers cimport fill_int4, int4_decode
 from pgproto.codecs.codec cimport BINARY, TEXT, read_t
-from pgproto.codecs.int32 cimport fill_int4, int4_decode
 from pgproto.codecs.nested cimport is_users
 from pgproto.wire cimport Slice, refuse_short, store_uint32, take_end, take_int32, take_uint32, take_value
 from pgproto.write_buffer cimport WriteBuffer

@@ -22,6 +22,13 @@
 #define DECIMAL_IN_PLACE 0
 #endif
 
+/* Decimal's type is static up to 3.12 and nobody is told of new objects: their heads are a count and a type. */
+#if DECIMAL_IN_PLACE && PY_VERSION_HEX < 0x030D0000 && !defined(Py_REF_DEBUG) && !defined(Py_TRACE_REFS)
+#define DECIMAL_HEAD_IS_PLAIN 1
+#else
+#define DECIMAL_HEAD_IS_PLAIN 0
+#endif
+
 #define WORD_RADIX 10000000000000000000u /* 10 ** 19, the base of mpd_t's words of 64 bits */
 
 /* mpd_t of mpdecimal.h */
@@ -61,16 +68,27 @@ static inline Py_ssize_t digits_of_word(uint64_t word)
 static inline int decimal_may_be_known(PyTypeObject *type)
 {
     return DECIMAL_IN_PLACE && type->tp_basicsize == (Py_ssize_t)sizeof(DecimalObject) && type->tp_itemsize == 0
-           && type->tp_dictoffset == 0 && type->tp_weaklistoffset == 0;
+           && type->tp_dictoffset == 0 && type->tp_weaklistoffset == 0
+           && (!DECIMAL_HEAD_IS_PLAIN || !(PyType_IS_GC(type) || (type->tp_flags & Py_TPFLAGS_HEAPTYPE)));
 }
 
 /* (high * 10 ** 19 + low) * 10 ** -scale; NULL without memory. */
 static inline PyObject *new_decimal(PyTypeObject *type, int is_negative, uint64_t high, uint64_t low, Py_ssize_t scale)
 {
-    DecimalObject *self = PyType_IS_GC(type) ? PyObject_GC_New(DecimalObject, type) : PyObject_New(DecimalObject, type);
+    DecimalObject *self;
+#if DECIMAL_HEAD_IS_PLAIN
+    self = (DecimalObject *)PyObject_Malloc(sizeof(DecimalObject));
+    if (self == NULL) {
+        return PyErr_NoMemory();
+    }
+    self->ob_base.ob_refcnt = 1;
+    self->ob_base.ob_type = type;
+#else
+    self = PyType_IS_GC(type) ? PyObject_GC_New(DecimalObject, type) : PyObject_New(DecimalObject, type);
     if (self == NULL) {
         return NULL;
     }
+#endif
     self->hash = -1;
     self->dec.flags = (uint8_t)(DECIMAL_OWN_STRUCT | DECIMAL_OWN_WORDS | (is_negative ? DECIMAL_NEGATIVE : 0));
     self->dec.exp = -scale;

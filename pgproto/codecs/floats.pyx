@@ -2,13 +2,14 @@
 from cpython.float cimport PyFloat_AsDouble, PyFloat_FromDouble
 from cpython.object cimport PyObject_Repr
 from libc.math cimport isinf
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
+from pgproto.codecs.binary_numbers cimport float8_decode
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport refused
 from pgproto.oids cimport OID_FLOAT4, OID_FLOAT8
-from pgproto.wire cimport Slice, double_of_bits, float_of_bits, whole_int32, whole_int64
+from pgproto.wire cimport Slice, float_of_bits, whole_int32
 from pgproto.write_buffer cimport WriteBuffer
 
 
@@ -34,10 +35,6 @@ cdef int float8_encode(Codec codec, WriteBuffer out, object value) except -1:
 
 cdef object float4_decode(Codec codec, Slice body):
     return PyFloat_FromDouble(float_of_bits(<uint32_t>whole_int32(body)))
-
-
-cdef object float8_decode(Codec codec, Slice body):
-    return PyFloat_FromDouble(double_of_bits(<uint64_t>whole_int64(body)))
 
 
 cdef int float4_text_encode(Codec codec, WriteBuffer out, object value) except -1:

@@ -12,8 +12,8 @@ from cpython.number cimport PyNumber_Index
 from cpython.object cimport PyObject_Str
 from libc.stdint cimport int16_t, int32_t, uint32_t
 
+from pgproto.codecs.binary_numbers cimport int4_decode, int8_decode
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
-from pgproto.codecs.int32 cimport int4_decode
 from pgproto.codecs.registry cimport register
 from pgproto.codecs.scan cimport refused, skip, take_digits
 from pgproto.oids cimport OID_CID, OID_INT2, OID_INT4, OID_INT8, OID_OID, OID_XID, OID_XID8
@@ -93,10 +93,6 @@ cdef object int2_decode(Codec codec, Slice body):
     cdef int16_t number = take_int16(&body)
     take_end(&body)
     return number
-
-
-cdef object int8_decode(Codec codec, Slice body):
-    return PyLong_FromLongLong(whole_int64(body))
 
 
 cdef object uint4_decode(Codec codec, Slice body):

@@ -1,9 +1,9 @@
-/* int and ASCII str made without PyLong_FromLong and PyUnicode_New: for values this small they cost more than all the
- * rest of reading an array (by callgrind on 3.11: 50 of 167 instructions per int, 67 of 250 per str).
+/* int, float and ASCII str made without PyLong_FromLong, PyFloat_FromDouble and PyUnicode_New: for values this small they
+ * cost more than all the rest of reading them (by callgrind on 3.11: 50 of 167 instructions per int, 67 of 250 per str).
  *
  * What an object's head holds is not spelled out here: it is copied from an object that Python has just made, one for
- * positive ints of one digit, one for negative ones, one for str. Only where the digit and the length lie is taken from
- * the public structs. 3.13 tells tracers of each new object, 3.14 keeps freed ints in a list of its own, and the
+ * ints of each sign and of one and two digits, one for float, one for str. Only where the digits, the number and the
+ * length lie is taken from the public structs. 3.13 tells tracers of each new object, 3.14 keeps freed ints in a list of its own, and the
  * free-threaded build's heads say which thread owns them: there, and where a check of the results fails, the ordinary
  * functions are called.
  */
@@ -22,21 +22,24 @@
 #define OBJECTS_IN_PLACE 0
 #endif
 
-/* Smaller ints exist once; larger ones have two digits. */
-enum { INT_CACHED_MAX = 256, INT_DIGIT_MAX = 0x3FFFFFFF, INT_HEAD = 24 };
+/* Smaller ints exist once; larger ones than 32 bits may have two digits. */
+enum { INT_CACHED_MAX = 256, INT_DIGIT_MAX = 0x3FFFFFFF, INT_DIGIT_BITS = 30, INT_HEAD = 24 };
+#define INT_TWO_DIGITS_MAX 0x0FFFFFFFFFFFFFFFu
 
 typedef struct {
     char head[INT_HEAD]; /* references, type, number of digits and sign */
     uint32_t digit;
-    uint32_t unused;
+    uint32_t second_digit; /* unused in an int of one */
 } SmallInt;
 
 #if OBJECTS_IN_PLACE
-static char int_heads[2][INT_HEAD]; /* of positive and of negative ints */
+static char int_heads[2][INT_HEAD];  /* of positive and of negative ints */
+static char long_heads[2][INT_HEAD]; /* the same of two digits */
+static char float_head[sizeof(PyObject)];
 static char ascii_head[sizeof(PyASCIIObject)];
-static int ints_are_known = 0, strs_are_known = 0;
+static int ints_are_known = 0, floats_are_known = 0, strs_are_known = 0;
 #else
-enum { ints_are_known = 0, strs_are_known = 0 };
+enum { ints_are_known = 0, floats_are_known = 0, strs_are_known = 0 };
 #endif
 
 static inline PyObject *int_of_32(int32_t value)
@@ -54,6 +57,41 @@ static inline PyObject *int_of_32(int32_t value)
     }
 #endif
     return PyLong_FromLong(value);
+}
+
+static inline PyObject *int_of_64(int64_t value)
+{
+#if OBJECTS_IN_PLACE
+    const uint64_t size = value < 0 ? 0u - (uint64_t)value : (uint64_t)value;
+    if (ints_are_known && size > INT_CACHED_MAX && size <= INT_TWO_DIGITS_MAX) {
+        SmallInt *number = (SmallInt *)PyObject_Malloc(sizeof(SmallInt));
+        if (number == NULL) {
+            return PyErr_NoMemory();
+        }
+        memcpy(number->head, size > INT_DIGIT_MAX ? long_heads[value < 0] : int_heads[value < 0], INT_HEAD);
+        number->digit = (uint32_t)(size & INT_DIGIT_MAX);
+        number->second_digit = (uint32_t)(size >> INT_DIGIT_BITS);
+        return (PyObject *)number;
+    }
+#endif
+    return PyLong_FromLongLong(value);
+}
+
+/* Python keeps a hundred freed floats for the next ones; where rows are kept that list is empty. */
+static inline PyObject *float_of(double value)
+{
+#if OBJECTS_IN_PLACE
+    if (floats_are_known) {
+        PyFloatObject *number = (PyFloatObject *)PyObject_Malloc(sizeof(PyFloatObject));
+        if (number == NULL) {
+            return PyErr_NoMemory();
+        }
+        memcpy(number, float_head, sizeof(PyObject));
+        number->ob_fval = value;
+        return (PyObject *)number;
+    }
+#endif
+    return PyFloat_FromDouble(value);
 }
 
 static inline uint32_t big_endian_32(const unsigned char *at)
@@ -117,23 +155,34 @@ static inline int take_object_heads(int wanted)
 {
 #if OBJECTS_IN_PLACE
     PyObject *plus = PyLong_FromLong(INT_CACHED_MAX + 1), *minus = PyLong_FromLong(-INT_CACHED_MAX - 1);
-    PyObject *text = PyUnicode_New(2, 127);
-    ints_are_known = strs_are_known = 0;
-    if (plus != NULL && minus != NULL && text != NULL) {
+    PyObject *long_plus = PyLong_FromLongLong(0x700000005), *long_minus = PyLong_FromLongLong(-0x700000005);
+    PyObject *number = PyFloat_FromDouble(1.5), *text = PyUnicode_New(2, 127);
+    ints_are_known = floats_are_known = strs_are_known = 0;
+    if (plus != NULL && minus != NULL && long_plus != NULL && long_minus != NULL && number != NULL && text != NULL) {
         memcpy(int_heads[0], plus, INT_HEAD);
         memcpy(int_heads[1], minus, INT_HEAD);
+        memcpy(long_heads[0], long_plus, INT_HEAD);
+        memcpy(long_heads[1], long_minus, INT_HEAD);
+        memcpy(float_head, number, sizeof(PyObject));
         memcpy(ascii_head, text, sizeof(PyASCIIObject));
         ints_are_known = wanted && sizeof(SmallInt) == 32 && Py_REFCNT(plus) == 1 && Py_REFCNT(minus) == 1
+                         && Py_REFCNT(long_plus) == 1 && Py_REFCNT(long_minus) == 1
                          && ((SmallInt *)plus)->digit == INT_CACHED_MAX + 1
-                         && ((SmallInt *)minus)->digit == INT_CACHED_MAX + 1;
+                         && ((SmallInt *)minus)->digit == INT_CACHED_MAX + 1
+                         && ((SmallInt *)long_plus)->digit == 5 && ((SmallInt *)long_plus)->second_digit == 28
+                         && ((SmallInt *)long_minus)->digit == 5 && ((SmallInt *)long_minus)->second_digit == 28;
+        floats_are_known = wanted && Py_REFCNT(number) == 1;
         strs_are_known = wanted && Py_REFCNT(text) == 1 && PyUnicode_IS_COMPACT_ASCII(text)
                          && ((PyASCIIObject *)text)->length == 2;
     }
     Py_XDECREF(plus);
     Py_XDECREF(minus);
+    Py_XDECREF(long_plus);
+    Py_XDECREF(long_minus);
+    Py_XDECREF(number);
     Py_XDECREF(text);
     PyErr_Clear();
-    return ints_are_known && strs_are_known;
+    return ints_are_known && floats_are_known && strs_are_known;
 #else
     (void)wanted;
     return 0;

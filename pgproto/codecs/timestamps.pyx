@@ -3,11 +3,14 @@
 The ends of the range of eight bytes are infinity. A naive datetime or a date written to a timestamptz is taken in the
 time zone of this machine; an aware one is refused for a timestamp, since dropping its zone would change its meaning.
 """
+from datetime import datetime, timedelta
+
 from cpython.datetime cimport (
     PyDate_Check, PyDateTime_Check, date_day, date_month, date_year, datetime_hour, datetime_microsecond,
     datetime_minute, datetime_new, datetime_second, datetime_tzinfo, get_utc, import_datetime, timedelta_days,
     timedelta_microseconds, timedelta_seconds,
 )
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pgproto.codecs.calendar cimport (
@@ -53,6 +56,13 @@ cdef extern from *:
     uint64_t load_day "apc_load_day" (uint64_t *at) noexcept
     void store_day "apc_store_day" (uint64_t *at, uint64_t day) noexcept
 
+cdef extern from "datetime_in_place.h":
+    ctypedef struct Moment:
+        int year, month, day, hour, minute, second, microsecond
+
+    object datetime_of_moment(Moment *moment, PyObject *zone)
+    bint take_datetime_head(bint wanted) noexcept
+
 # The civil date of the last day asked for: | day + 2^31: 32 | year: 16 | month: 8 | day of month: 8 |. The moments of a
 # column mostly lie close together.
 cdef uint64_t last_day = 0
@@ -87,9 +97,36 @@ cdef inline object datetime_of(Codec codec, int64_t moment, object zone):
         date = remember_day(day)
     cdef uint32_t seconds = <uint32_t>(<uint64_t>rest // 1000000)
     cdef uint32_t minutes = seconds // 60
-    return datetime_new(<int>(date >> 16 & 0xFFFF), <int>(date >> 8 & 0xFF), <int>(date & 0xFF), <int>(minutes // 60),
-                        <int>(minutes % 60), <int>(seconds - minutes * 60),
-                        <int>(rest - <int64_t>seconds * 1000000), zone)
+    cdef Moment fields
+    fields.year = <int>(date >> 16 & 0xFFFF)
+    fields.month = <int>(date >> 8 & 0xFF)
+    fields.day = <int>(date & 0xFF)
+    fields.hour = <int>(minutes // 60)
+    fields.minute = <int>(minutes % 60)
+    fields.second = <int>(seconds - minutes * 60)
+    fields.microsecond = <int>(rest - <int64_t>seconds * 1000000)
+    return datetime_of_moment(&fields, <PyObject *>zone)
+
+
+def use_layout(bint wanted):
+    """Make datetimes in place if `wanted` and if their layout is known; say whether that is so. For tests."""
+    if take_datetime_head(wanted) and layout_is_known():
+        return True
+    take_datetime_head(False)
+    return False
+
+
+def layout_is_known():
+    """Whether datetimes made in place are those that Python makes."""
+    for moment in (0, 1, -1, 631_152_000_123_456, -60_000_000_000_000_001):
+        for zone in (None, utc):
+            value = datetime_of(None, moment, zone)
+            known = datetime(2000, 1, 1, tzinfo=zone) + timedelta(microseconds=moment)
+            if not (value == known and hash(value) == hash(known) and repr(value) == repr(known)
+                    and value.tzinfo is zone and value.fold == 0 and value + timedelta(1) == known + timedelta(1)
+                    and value.replace(fold=1).isoformat() == known.isoformat()):
+                return False
+    return True
 
 
 cdef int64_t wall_clock(object value) noexcept:
@@ -270,3 +307,4 @@ register(OID_TIMESTAMP, TEXT, timestamp_text_encode, timestamp_text_decode, True
 register(OID_TIMESTAMP, BINARY, timestamp_encode, timestamp_decode, True)
 register(OID_TIMESTAMPTZ, TEXT, timestamptz_text_encode, timestamptz_text_decode, True)
 register(OID_TIMESTAMPTZ, BINARY, timestamptz_encode, timestamptz_decode, True)
+use_layout(True)

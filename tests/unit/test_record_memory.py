@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,7 +22,19 @@ FAILING: list[Callable[[Any], object]] = [
 ]
 
 
-def test_row_holds_one_reference_to_each_value_and_returns_it() -> None:
+LAYOUT_IS_KNOWN = sys.implementation.name == "cpython" and sys.version_info < (3, 13) and not hasattr(
+    sys, "gettotalrefcount")
+
+
+@pytest.fixture(params=["in place", "by the collector"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    wanted = request.param == "in place"
+    assert record.use_layout(wanted) == (wanted and LAYOUT_IS_KNOWN)
+    yield request.param
+    record.use_layout(True)
+
+
+def test_row_holds_one_reference_to_each_value_and_returns_it(way: str) -> None:
     value, shape = object(), RowShape(["a", "b"])
     before = sys.getrefcount(value), sys.getrefcount(shape)
     for cls in (Record, Plain, Slim):
@@ -39,7 +51,51 @@ def test_row_holds_one_reference_to_each_value_and_returns_it() -> None:
             assert (sys.getrefcount(value), sys.getrefcount(shape)) == before
 
 
-def test_untracked_row_stays_outside_the_collector() -> None:
+def young() -> int:
+    """How many objects the collector counts as young."""
+    return gc.get_count()[0]
+
+
+@pytest.fixture
+def idle_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.skipif(not LAYOUT_IS_KNOWN, reason="missing feature: Python 3.10 to 3.12, whose layout is known")
+def test_rows_of_leaves_are_not_counted_as_young_objects_neither_made_nor_dropped(idle_collector: None) -> None:
+    from pgproto.codecs.registry import CodecRegistry
+    from pgproto.messages.backend import Column
+    from pgproto.statement import Statement
+
+    statement = Statement("x", "", (), (Column("a", 0, 0, 20, 8, -1, 1),), CodecRegistry())
+    body = b"\0\1\0\0\0\x08" + bytes(8)
+    others = [[] for _ in range(1000)]  # type: ignore[var-annotated]
+    before = young()
+    rows = [statement.decode(body) for _ in range(500)]
+    assert young() - before < 50
+    rows.clear()
+    assert abs(young() - before) < 50
+    others.clear()
+
+
+def test_rows_in_the_collector_are_counted(idle_collector: None) -> None:
+    shape = RowShape(["a"])
+    before = young()
+    rows = [make_record(shape, (1,)) for _ in range(500)]
+    assert young() - before >= 500
+    rows.clear()
+    assert abs(young() - before) < 50
+
+
+def test_a_row_of_leaves_can_be_handed_to_the_collector_later(way: str) -> None:
+    made = make_record(RowShape(["a"]), ([],), Record, False)
+    assert copy.copy(made) == made and gc.is_tracked(copy.deepcopy(made)) and not gc.is_tracked(made)
+
+
+def test_untracked_row_stays_outside_the_collector(way: str) -> None:
     rec = row(track=False, a=1)
     _ = hash(rec), list(rec.items()), repr(rec), rec == (1,)
     gc.collect()

@@ -1,4 +1,4 @@
-"""Decimal, UUID, int and str are built where they lie; what comes out cannot be told from what Python makes itself."""
+"""Decimal, UUID, datetime, int, float and str are built where they lie; nobody can tell them from Python's own."""
 import copy
 import decimal
 import gc
@@ -9,11 +9,12 @@ import struct
 import sys
 import sysconfig
 import uuid
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 
-from pgproto.codecs import int32, numeric, utf8
+from pgproto.codecs import binary_numbers, numeric, timestamps, utf8
 from pgproto.codecs import uuid as uuid_codec
 from pgproto.codecs.registry import builtin_codec
 from pgproto.oids import OID_NUMERIC, OID_UUID
@@ -35,9 +36,11 @@ def way(request):
     wanted = request.param == "in place"
     assert numeric.use_layout(wanted) == (wanted and LAYOUT_IS_KNOWN)
     uuid_codec.fill_slots_in_place(wanted)
-    assert int32.use_layout(wanted) == utf8.use_layout(wanted) == (wanted and OBJECTS_ARE_KNOWN)
+    for module in (binary_numbers, timestamps, utf8):
+        assert module.use_layout(wanted) == (wanted and OBJECTS_ARE_KNOWN)
     yield request.param
-    int32.use_layout(True)
+    timestamps.use_layout(True)
+    binary_numbers.use_layout(True)
     utf8.use_layout(True)
     numeric.use_layout(True)
     uuid_codec.fill_slots_in_place(True)
@@ -158,8 +161,9 @@ def test_uuids_are_made_and_dropped_without_a_leak(way):
     assert sys.getallocatedblocks() - before < 200
 
 
-def test_ints_and_strs_are_made_in_place_where_their_layout_is_known():
-    assert int32.use_layout(True) == utf8.use_layout(True) == OBJECTS_ARE_KNOWN
+@pytest.mark.parametrize("module", [binary_numbers, timestamps, utf8])
+def test_objects_are_made_in_place_where_their_layout_is_known(module):
+    assert module.use_layout(True) == OBJECTS_ARE_KNOWN
 
 
 def element(number):
@@ -169,7 +173,8 @@ def element(number):
 def test_an_int_is_that_of_python(way):
     codec = builtin_codec(23)
     for number in INTS:
-        bodies = (codec.decode_value(number.to_bytes(4, "big", signed=True)), int32.elements(element(number), 1)[0][0])
+        bodies = (codec.decode_value(number.to_bytes(4, "big", signed=True)),
+                  binary_numbers.elements(element(number), 1)[0][0])
         for value in bodies:
             assert (type(value), value, hash(value), repr(value)) == (int, number, hash(number), repr(number))
             assert (value + 1, value * value, -value, value >> 3) == (number + 1, number**2, -number, number >> 3)
@@ -179,13 +184,64 @@ def test_an_int_is_that_of_python(way):
             assert value is number or not -5 <= number <= 256
 
 
+LONGS = [*INTS, 2**31, 2**32 + 5, 2**60 - 1, 1 - 2**60, 2**60, -(2**60), 2**63 - 1, -(2**63), 7 * 2**30 + 5]
+
+
+def test_a_long_is_that_of_python(way):
+    codec = builtin_codec(20)
+    for number in LONGS:
+        value = codec.decode_value(number.to_bytes(8, "big", signed=True))
+        assert (type(value), value, hash(value), repr(value)) == (int, number, hash(number), repr(number))
+        assert (value + 1, value * value, -value, value >> 33) == (number + 1, number**2, -number, number >> 33)
+        assert sys.getsizeof(value) == sys.getsizeof(number)
+        assert copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == number and {number: True}[value]
+        assert value is number or not -5 <= number <= 256
+
+
+def test_a_float_is_that_of_python(way):
+    codec = builtin_codec(701)
+    for number in (0.0, -0.0, 1.5, 0.1, -1e300, 5e-324, float("inf"), float("-inf"), float("nan")):
+        value = codec.decode_value(struct.pack(">d", number))
+        assert (type(value), repr(value), hash(value) == hash(number)) == (float, repr(number), number == number)
+        assert pickle.loads(pickle.dumps(value)).hex() == number.hex() and (value + 1).hex() == (number + 1).hex()
+
+
+MOMENTS = [datetime(1, 1, 1), datetime(1999, 12, 31, 23, 59, 59, 999999), datetime(2000, 1, 1),
+           datetime(2026, 2, 28, 12, 34, 56, 70007), datetime(9999, 12, 31, 23, 59, 59, 999999)]
+
+
+@pytest.mark.parametrize(("oid", "zone"), [(1114, None), (1184, timezone.utc)])
+def test_a_datetime_is_that_of_python(way, oid, zone):
+    codec = builtin_codec(oid)
+    for naive in MOMENTS:
+        known = naive.replace(tzinfo=zone)
+        value = codec.decode_value(((naive - datetime(2000, 1, 1)) // timedelta(microseconds=1)).to_bytes(8, "big",
+                                                                                                       signed=True))
+        assert type(value) is datetime and value.tzinfo is zone and value.fold == 0
+        assert (value, hash(value), repr(value), value.isoformat()) == (known, hash(known), repr(known),
+                                                                       known.isoformat())
+        assert pickle.loads(pickle.dumps(value)) == copy.deepcopy(value) == known and value - known == timedelta()
+        assert value.replace(fold=1).fold == 1 and {known: True}[value]
+
+
+@pytest.mark.parametrize("oid", [20, 701, 1114, 1184])
+def test_what_is_made_in_place_is_dropped_without_a_leak(way, oid):
+    codec, body = builtin_codec(oid), (2**40).to_bytes(8, "big")
+    kept = [codec.decode_value(body) for _ in range(200)]
+    before, zones = sys.getallocatedblocks(), sys.getrefcount(timezone.utc)
+    for _ in range(20):
+        kept = [codec.decode_value(body) for _ in range(200)]
+    assert abs(sys.getallocatedblocks() - before) < 200
+    assert abs(sys.getrefcount(timezone.utc) - zones) <= 1 and len(set(kept)) == 1
+
+
 def test_int4_elements_are_read_in_one_go_up_to_one_that_is_none(way):
     body = b"".join(map(element, INTS))
     null, short = b"\xff\xff\xff\xff", b"\0\0\0\2\0\1"
     for rest in (b"", null, short, null + body, element(7)[:7], element(7)[:3]):
-        assert int32.elements(body + rest, len(INTS) + 1 if rest else len(INTS)) == (INTS, rest)
-    assert int32.elements(body, 3) == (INTS[:3], body[24:])
-    assert int32.elements(body, 0) == ([], body)
+        assert binary_numbers.elements(body + rest, len(INTS) + 1 if rest else len(INTS)) == (INTS, rest)
+    assert binary_numbers.elements(body, 3) == (INTS[:3], body[24:])
+    assert binary_numbers.elements(body, 0) == ([], body)
 
 
 def array_of(*parts):

@@ -1,13 +1,15 @@
-"""int4 in binary, read: one value, and the elements of an array in one go."""
+"""int4, int8 and float8 in binary, read; the elements of an int4 array in one go."""
 from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from pgproto.wire cimport slice_of, take_slice, whole_int32
+from pgproto.wire cimport double_of_bits, slice_of, take_slice, whole_int32, whole_int64
 
 
 cdef extern from "objects_in_place.h":
     PyObject *int_of_32(int32_t value) except NULL
+    PyObject *int_of_64(int64_t value) except NULL
+    PyObject *float_of(double value) except NULL
     Py_ssize_t ints_of_elements(const char *at, Py_ssize_t n_bytes, PyObject **items, Py_ssize_t n) except -1
     bint take_object_heads(bint wanted) noexcept
 
@@ -23,6 +25,14 @@ cdef object int4_decode(Codec codec, Slice body):
     return steal(int_of_32(whole_int32(body)))
 
 
+cdef object int8_decode(Codec codec, Slice body):
+    return steal(int_of_64(whole_int64(body)))
+
+
+cdef object float8_decode(Codec codec, Slice body):
+    return steal(float_of(double_of_bits(<uint64_t>whole_int64(body))))
+
+
 cdef Py_ssize_t fill_int4(Slice *body, list values) except -1:
     """Put elements into the empty places of `values` up to one that is NULL or no int4; return how many."""
     cdef Py_ssize_t n = ints_of_elements(body.at, body.n, items_of(values), PyList_GET_SIZE(values))
@@ -31,7 +41,7 @@ cdef Py_ssize_t fill_int4(Slice *body, list values) except -1:
 
 
 def use_layout(bint wanted):
-    """Make ints in place if `wanted` and if their layout is known; say whether that is so. For tests."""
+    """Make numbers in place if `wanted` and if their layout is known; say whether that is so. For tests."""
     if take_object_heads(wanted) and layout_is_known():
         return True
     take_object_heads(False)
@@ -39,13 +49,23 @@ def use_layout(bint wanted):
 
 
 def layout_is_known():
-    """Whether ints made in place are those that Python makes."""
+    """Whether numbers made in place are those that Python makes."""
     for number in (257, -257, 1000, -1000, 0x3FFFFFFF, -0x3FFFFFFF, 0x3FFFFFFE):
-        value = steal(int_of_32(number))
-        if not (value == number and hash(value) == hash(number) and repr(value) == repr(number)
-                and value + 1 == number + 1 and -value == -number and value * value == number * number):
+        if not is_same(steal(int_of_32(number)), number):
+            return False
+    for number in (257, -257, 0x3FFFFFFF, -0x3FFFFFFF, 0x40000000, -0x40000000, 0x700000005, (1 << 60) - 1,
+                   1 - (1 << 60)):
+        if not is_same(steal(int_of_64(number)), number):
+            return False
+    for real in (0.0, 1.5, -1e300):
+        if not is_same(steal(float_of(real)), real):
             return False
     return True
+
+
+cdef bint is_same(object value, object number) except -1:
+    return (value == number and hash(value) == hash(number) and repr(value) == repr(number)
+            and value + 1 == number + 1 and -value == -number and value * value == number * number)
 
 
 def elements(bytes body not None, Py_ssize_t n):
