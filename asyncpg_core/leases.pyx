@@ -66,6 +66,6 @@ def give_up_lease(Session session not None, tuple reset not None):
     session.ended_unsurely = False
     if session.n_written == session.n_written_at_reset:
         return      # He has written nothing: what the last reset did, or will do, still holds.
-    session.reset.owe(reset, may_be_in_transaction(session))
+    session.reset.owe(reset, may_be_in_transaction(session), session.frontend, session.statements.mode == "always")
     session.schedule_tick()
     session.n_written_at_reset = session.n_written

@@ -32,6 +32,7 @@ cdef class Frontend:
     cdef readonly bytes backend_key
     cdef int status                     # transaction status: I T E
     cdef readonly Py_ssize_t n_status_changes   # ParameterStatus messages since the session is ready
+    cdef readonly Py_ssize_t n_deallocations    # DISCARD ALL and DEALLOCATE ALL that were executed
     cdef readonly list notices          # dicts of fields; whoever reads them clears the list
     cdef readonly list notifications    # (pid, channel, payload)
     cdef public object tracer           # or None
@@ -40,6 +41,7 @@ cdef class Frontend:
     cdef bint may_send(self, Operation op)
     cdef list feed(self)
     cdef int consume(self, list events) except -1
+    cdef int note_deallocation(self, Slice *body) noexcept
     cdef int recover(self, object error) except -1
     cdef int check_length(self, unsigned char kind, Py_ssize_t n) except -1
     cdef int on_ready(self, Operation op, Slice body, list events) except -1

@@ -7,7 +7,7 @@ reads a clock or knows a socket. All state of an operation is in the operation; 
 """
 cimport cython
 from libc.stdint cimport uint8_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from pgproto.limits cimport (
     AUTHENTICATION_RECEIVED_MAX, BEFORE_AUTHENTICATION_TOTAL_MAX, MESSAGE_RECEIVED_MAX, MESSAGE_RECEIVED_SHORT_MAX,
@@ -35,6 +35,14 @@ cdef int compile_table() except -1:
 
 
 compile_table()
+
+cdef enum:
+    DISCARDED_SIZE = 12     # of the shortest tag that says that no prepared statement is left
+
+
+cdef bint starts_with(Slice *body, const char *text, Py_ssize_t n) noexcept:
+    return body.n >= n and memcmp(body.at, text, n) == 0
+
 
 cdef bint may_be_long(unsigned char kind) noexcept:
     """Whether a message of this type may be longer than MESSAGE_RECEIVED_SHORT_MAX."""
@@ -276,6 +284,8 @@ cdef class Frontend:
                 continue
             if outcome >= COPY_OUT and outcome != QUERY and not op.closes_gate:
                 self.refuse(op, kind)
+            if kind == c'C' and body.n >= DISCARDED_SIZE and body.at[0] == c'D':
+                self.note_deallocation(&body)
             op.on_message(kind, &body, self.out)
             if outcome != DONE:
                 op.state = outcome
@@ -288,6 +298,12 @@ cdef class Frontend:
                 self.on_paid(op)
             if op.is_full:
                 events.append(op)
+
+    cdef int note_deallocation(self, Slice *body) noexcept:
+        """Count the commands after which no prepared statement is left."""
+        if starts_with(body, b"DISCARD ALL", 11) or starts_with(body, b"DEALLOCATE ALL", 14):
+            self.n_deallocations += 1
+        return 0
 
     cdef int on_authentication(self, Operation op) except -1:
         """The table cannot see authentication's sub-codes; Ok turns the debt into SESSION."""

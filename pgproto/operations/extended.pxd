@@ -88,4 +88,6 @@ cdef class Close(Operation):
 @cython.final
 cdef class Script(Operation):
     cdef readonly tuple statements
+    cdef bytes messages                 # what is sent if it is not the unnamed form, or None
+    cdef bint parses
     cdef Py_ssize_t n_answered

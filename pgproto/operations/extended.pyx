@@ -476,17 +476,23 @@ cdef class Script(Operation):
     The last one is a COMMIT or needs none: when it is answered, what another member of the group does cannot undo it.
     """
 
-    def __cinit__(self, tuple statements not None):
+    def __cinit__(self, tuple statements not None, bytes messages=None, *, bint parses=True):
+        """`messages` are what the statements are sent as, one of `named_script`'s; without Parse if not `parses`."""
         self.statements = statements
+        self.messages = messages
+        self.parses = parses
         self.n_answered = 0
 
     cdef int put(self, WriteBuffer out) except -1:
-        cdef bytes messages = scripts.get(self.statements)
+        cdef bytes messages = self.messages
+        if messages is None:
+            messages = scripts.get(self.statements)
         if messages is None:
             messages = self.remember()
         out.put_bytes(PyBytes_AS_STRING(messages), PyBytes_GET_SIZE(messages))
         for _ in range(len(self.statements)):
-            self.owe(PARSE)
+            if self.parses:
+                self.owe(PARSE)
             self.owe(BIND)
             self.owe(EXECUTE)
         return self.put_sync_if_ends(out)
@@ -498,7 +504,7 @@ cdef class Script(Operation):
             put_parse(out, b"", sql, ())
             put_bind_plain(out, b"", b"")
             put_execute(out, b"", 0)
-        messages = out.take_all()
+        cdef bytes messages = out.take_all()
         if len(scripts) < SCRIPTS_KEPT:
             scripts[self.statements] = messages
         return messages
@@ -514,3 +520,19 @@ cdef class Script(Operation):
     def answered(self):
         """How many statements were executed."""
         return self.n_answered
+
+
+def named_script(tuple statements not None, str name not None):
+    """Return the messages that give the statements names and execute them, and those that execute them again.
+
+    A statement that has a name is not parsed each time: for a reset that is a third of the server's work."""
+    cdef WriteBuffer first = WriteBuffer(), again = WriteBuffer()
+    cdef bytes wire
+    for i, sql in enumerate(statements):
+        wire = wire_name(f"{name}_{i}")
+        put_parse(first, wire, sql, ())
+        put_bind_plain(first, b"", wire)
+        put_execute(first, b"", 0)
+        put_bind_plain(again, b"", wire)
+        put_execute(again, b"", 0)
+    return first.take_all(), again.take_all()

@@ -1,6 +1,7 @@
 """The reset between two borrowers: nothing of a session reaches the next one, at no flight of its own."""
 import asyncio
 import logging
+import re
 import time
 
 import pytest
@@ -174,6 +175,60 @@ async def test_the_reset_costs_no_flight_of_its_own(cluster):
         assert len(proxy.flights) <= 11
 
 
+KEPT_RESETS = """
+    select pg_backend_pid(), array_agg(statement order by name) from pg_prepared_statements
+    where name ~ '^__apc_[0-9a-f]+_[0-9a-f]+_[0-9]+$'"""
+
+
+async def release(pool, *statements):
+    """Borrow, execute, release; return the next borrower's process and which of a reset's statements it keeps."""
+    async with pool.acquire() as connection:
+        for statement in statements:
+            await connection.execute(statement)
+    async with pool.acquire() as connection:
+        return tuple(await connection.fetchrow(KEPT_RESETS))
+
+
+async def test_a_reset_is_parsed_once_per_connection(pool):
+    pid, kept = await release(pool, "select 1")
+    assert sorted(kept) == sorted([
+        "BEGIN", "RESET SESSION AUTHORIZATION", "SELECT pg_catalog.pg_advisory_unlock_all()", "CLOSE ALL", "UNLISTEN *",
+        "RESET ALL", "DISCARD TEMP", "COMMIT"])
+    for _ in range(3):
+        assert await release(pool, "select 1", "set search_path to pg_catalog") == (pid, kept)
+        assert await pool.fetchval(PATH[0]) == PATH[1]
+
+
+@pytest.mark.parametrize("lose", ["discard all", "deallocate all", "deallocate prepare all",
+                                  "select 1; deallocate all; select 2"])
+async def test_a_reset_is_parsed_again_after_its_statements_were_dropped(pool, caplog, lose):
+    first = await release(pool, "select 1")
+    for _ in range(3):
+        assert await release(pool, lose) == first
+    assert not caplog.records and pool._resets.n_errors == 0
+
+
+async def test_a_reset_whose_statements_were_dropped_unseen_costs_the_connection_and_nothing_else(pool, caplog):
+    pid, _ = await release(pool, "select 1")
+    other, kept = await release(pool, "do $$ begin execute 'deallocate all'; end $$")
+    assert other != pid and kept is None and pool._resets.n_errors == 1
+
+
+@pytest.mark.parametrize("settings", [{"statement_cache_size": 0}, {"prepare": "auto"}])
+async def test_behind_a_pooler_a_reset_has_no_names(dsn, settings):
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1, **settings) as pool:
+        for _ in range(3):
+            assert (await release(pool, "set search_path to pg_catalog"))[1] is None
+            assert await pool.fetchval(PATH[0]) == PATH[1]
+
+
+@pytest.mark.expects_loop_errors
+async def test_a_reset_that_rolls_back_has_no_names(pool):
+    pid, kept = await release(pool, "select 1")
+    assert await release(pool, "begin", "create temp table never (n int)") == (pid, kept)
+    assert await pool.fetchval(TEMP[0]) is TEMP[1]
+
+
 async def test_a_failed_reset_moves_the_borrowers_statements_unsent(caplog):
     caplog.set_level(logging.WARNING, "asyncpg_core.pool")
 
@@ -272,7 +327,7 @@ async def test_a_reset_in_front_of_a_statement_has_the_time_of_the_statement(swa
         await c.fetchval(query, "twice", 0.0)
     async with pool.acquire() as c:     # the tick of the release has not come yet
         assert await c.fetchval(query, "together", 0.7) == "together"
-    assert any(b"RESET ALL" in flight and b"together" in flight for flight in proxy.flights)
+    assert any(re.search(rb"__apc_\w+_5\0", flight) and b"together" in flight for flight in proxy.flights)
     assert not session.is_closed
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pgproto import owed
-from pgproto.errors import DataError, PipelineAborted
-from pgproto.operations.extended import Close, Execute, ExecuteMany, Prepare, Script
+from pgproto.errors import DataError, PipelineAborted, ProtocolError
+from pgproto.operations.extended import Close, Execute, ExecuteMany, Prepare, Script, named_script
 from pgproto.operations.operation import Group
 from pgproto.operations.simple import SimpleQuery
 from pgproto.row_sinks import Records
@@ -187,6 +187,39 @@ def test_a_script_that_fails_alone_gets_its_sync_from_the_frontend():
     settled = drive(frontend, [ready()])
     assert settled[0] is script and len(settled) == 2 and script.error.args == ("no",)
     assert is_idle(frontend)
+
+
+def test_a_script_with_names_is_parsed_once():
+    frontend, statements = ready_frontend(), ("RESET ALL", "COMMIT")
+    first, again = named_script(statements, "reset")
+    assert (kinds(first), kinds(again)) == ("PBEPBE", "BEBE")
+    assert [name in again and name in first for name in (b"reset_0\0", b"reset_1\0")] == [True, True]
+    script = Script(statements, first)
+    assert submit_all(frontend, [script]) == first + SYNC
+    assert drive(frontend, [DONE * 2 + ready()]) == [script] and script.is_durable
+    for _ in range(2):
+        script = Script(statements, again, parses=False)
+        assert submit_all(frontend, [script]) == again + SYNC
+        assert drive(frontend, [(BOUND + complete("COMMIT")) * 2 + ready()]) == [script]
+        assert (script.error, script.answered, script.is_durable) == (None, 2, True) and is_idle(frontend)
+
+
+def test_a_script_with_names_is_not_answered_with_a_parse():
+    frontend = ready_frontend()
+    frontend.submit(Script(("COMMIT",), named_script(("COMMIT",), "reset")[1], parses=False))
+    with pytest.raises(ProtocolError):
+        drive(frontend, [PARSED])
+
+
+@pytest.mark.parametrize(("tags", "n"), [
+    (["DISCARD ALL"], 1), (["DEALLOCATE ALL"], 1), (["SELECT 1", "DEALLOCATE ALL", "DISCARD ALL"], 2),
+    (["DEALLOCATE"], 0), (["DISCARD TEMP"], 0), (["DELETE 1234567890"], 0), (["DISCARD"], 0), (["D"], 0), ([""], 0)])
+def test_commands_that_drop_all_prepared_statements_are_counted(tags, n):
+    frontend = ready_frontend()
+    op = SimpleQuery("; ".join(tags))
+    frontend.submit(op)
+    assert drive(frontend, [b"".join(map(complete, tags)) + ready()]) == [op] and op.error is None
+    assert frontend.n_deallocations == n
 
 
 # ExecuteMany
