@@ -51,6 +51,7 @@ ASYNCPG_CORE = [
     {"descriptions"},
     {"session"},
     {"endings", "groups", "held", "leases", "parting"},
+    {"opening"},
     {"connect", "protocol"},
     {"cursor", "pipeline", "transaction", "type_codecs", "copy_turn", "watchers"},
     {"copy", "listeners"},

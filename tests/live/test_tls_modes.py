@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 import asyncpg_core
-from asyncpg_core.connect import warn_of_cleartext
+from asyncpg_core.opening import warn_of_cleartext
 from pgproto.errors import (
     ClientConfigurationError,
     InterfaceError,

@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from asyncpg_core import opening
 from asyncpg_core.dial import Route
 from asyncpg_core.options import ClientOptions, ConnectOptions, SslMode, TcpAddress, TlsOptions, UnixAddress
 from pgproto.errors import (
@@ -35,7 +36,7 @@ def tcp(sockaddr, host="somewhere"):
     (tcp(("fe80::1%eth0", 5432, 0, 2)), False), (tcp(("fe80::1%1", 5432, 0, 1), "localhost"), False),
     (Route(1, "/tmp/s", UnixAddress("/tmp/s"), False), True)])
 def test_local_is_what_the_address_says_not_the_name(route, expected):
-    assert connecting.is_loopback(route) is expected
+    assert opening.is_loopback(route) is expected
 
 
 @pytest.mark.parametrize(("given", "host", "is_allowed"), [
@@ -43,8 +44,8 @@ def test_local_is_what_the_address_says_not_the_name(route, expected):
     ({"require_auth": "password"}, "192.0.2.1", True), ({"require_auth": "!md5"}, "192.0.2.1", False),
     ({"require_auth": "password,md5"}, "192.0.2.1", True)])
 def test_cleartext_password_crosses_a_network_only_if_it_is_named(given, host, is_allowed):
-    wish = connecting.Wish(options(**given), ClientOptions())
-    authentication = connecting.authentication_of(tcp((host, 5432)), wish, None)
+    wish = opening.Wish(options(**given), ClientOptions())
+    authentication = opening.authentication_of(tcp((host, 5432)), wish, None)
     if is_allowed:
         authentication.receive(CLEARTEXT_PASSWORD, b"")
     else:
@@ -53,7 +54,7 @@ def test_cleartext_password_crosses_a_network_only_if_it_is_named(given, host, i
 
 
 async def test_attempts_share_the_time_that_is_left(monkeypatch):
-    search = connecting.Search(connecting.Wish(options(timeout=60), ClientOptions()))
+    search = connecting.Search(opening.Wish(options(timeout=60), ClientOptions()))
     now = search.deadline - 60
     monkeypatch.setattr(search.loop, "time", lambda: now)
     shares = []
@@ -62,9 +63,9 @@ async def test_attempts_share_the_time_that_is_left(monkeypatch):
         now += shares[-1]
     assert shares == pytest.approx([15, 15, 15])
     assert search.seconds(1) is None  # the whole search is bounded
-    assert connecting.Search(connecting.Wish(options(timeout=None), ClientOptions())).seconds(3) is None
-    assert connecting.Search(connecting.Wish(options(timeout=3), ClientOptions())).seconds(3) == 2
-    assert connecting.Search(connecting.Wish(options(connect_timeout=5), ClientOptions())).seconds(1) == 5
+    assert connecting.Search(opening.Wish(options(timeout=None), ClientOptions())).seconds(3) is None
+    assert connecting.Search(opening.Wish(options(timeout=3), ClientOptions())).seconds(3) == 2
+    assert connecting.Search(opening.Wish(options(connect_timeout=5), ClientOptions())).seconds(1) == 5
 
 
 @pytest.mark.parametrize(("error", "plain", "tls"), [
@@ -72,8 +73,8 @@ async def test_attempts_share_the_time_that_is_left(monkeypatch):
     (InvalidCatalogNameError(""), False, False), (ConnectionRefusedError(), False, True),
     (ssl.SSLError(), False, True), (ConnectionDoesNotExistError(""), False, False)])
 def test_other_transport_is_tried_for_what_it_can_cure(error, plain, tls):
-    assert connecting.is_cured_by_other_transport(error, "plain") is plain
-    assert connecting.is_cured_by_other_transport(error, "tls") is tls
+    assert opening.is_cured_by_other_transport(error, "plain") is plain
+    assert opening.is_cured_by_other_transport(error, "tls") is tls
 
 
 def test_error_that_says_more_is_raised_and_the_other_is_its_cause():
@@ -81,7 +82,7 @@ def test_error_that_says_more_is_raised_and_the_other_is_its_cause():
     for first, second, expected in ((password, hba, password), (hba, password, password), (handshake, hba, hba),
                                     (hba, handshake, hba), (handshake, OSError(), handshake)):
         with pytest.raises(type(expected)) as caught:
-            connecting.raise_one_of(first, second)
+            opening.raise_one_of(first, second)
         assert caught.value is expected
         assert caught.value.__cause__ is (second if expected is first else first)
 
