@@ -12,10 +12,11 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from asyncpg_core.dial import Route, resolve_address
-from asyncpg_core.opening import Found, KeyCache, PasswordSource, Wish, open_either_way
+from asyncpg_core.opening import Found, KeyCache, NotReadyYet, Wish, open_either_way, reveal
 from asyncpg_core.options import Address, ClientOptions, ConnectOptions
 from asyncpg_core.session import Session
-from pgproto.errors import CannotConnectNowError, TargetServerAttributeNotMatched
+from pgproto.errors import TargetServerAttributeNotMatched
+from pgproto.secret import Secret
 
 T = TypeVar("T")
 # A server that answers at all answers within seconds; without a limit of its own an attempt gets a fair share.
@@ -78,7 +79,9 @@ class Search:
         if options.load_balance_hosts:
             random.shuffle(endpoints)
         for n, (address, password) in enumerate(endpoints):
-            found = await self.try_host(address, PasswordSource(password), len(endpoints) - n - 1)
+            # Once for a host, before a server asks: a callable may take longer than a server waits for the answer.
+            secret = await reveal(password)
+            found = await self.try_host(address, secret, len(endpoints) - n - 1)
             if found is not None:
                 return found
         if self.unfit and options.target_session_attrs == "prefer-standby":
@@ -88,7 +91,7 @@ class Search:
                 f"None of the hosts match the target attribute requirement {options.target_session_attrs!r}")
         raise self.failure
 
-    async def try_host(self, address: Address, password: PasswordSource, n_behind: int) -> Found | None:
+    async def try_host(self, address: Address, password: Secret | None, n_behind: int) -> Found | None:
         """Try every address of a host; None if there is none of use. `n_behind` hosts come after it."""
         try:
             resolved = await bounded(resolve_address(address), self.seconds(n_behind + 1), address)
@@ -100,7 +103,10 @@ class Search:
             seconds = self.seconds(len(resolved) - n + n_behind)
             try:
                 found, is_fit = await bounded(self.try_address(route, password), seconds, address)
-            except (OSError, CannotConnectNowError, asyncio.TimeoutError) as error:
+            except NotReadyYet as no:
+                self.failure = no.error
+                continue
+            except (OSError, asyncio.TimeoutError) as error:
                 self.failure = error
                 continue
             if is_fit:
@@ -108,7 +114,7 @@ class Search:
             self.unfit.append(found)
         return None
 
-    async def try_address(self, route: Route, password: PasswordSource) -> tuple[Found, bool]:
+    async def try_address(self, route: Route, password: Secret | None) -> tuple[Found, bool]:
         """Return a session, and whether its server is of the kind that is wanted."""
         wanted = self.wish.options.target_session_attrs
         found = await open_either_way(route, password, self.wish)
@@ -131,8 +137,13 @@ class Search:
 
 async def bounded(awaitable: Awaitable[T], seconds: float | None, what: object) -> T:
     """Await with a bound; the TimeoutError says what was waited for."""
+    limit = getattr(asyncio, "timeout", None)   # Python 3.11
     try:
-        return await asyncio.wait_for(awaitable, seconds)
+        if limit is None:
+            return await asyncio.wait_for(awaitable, seconds)
+        # Not wait_for, whose task of its own would hide the cause that a cancelled second try gives its error.
+        async with limit(seconds):
+            return await awaitable
     except asyncio.TimeoutError as error:
         if str(error):  # the system's own, or one that says it already
             raise

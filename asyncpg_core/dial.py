@@ -30,7 +30,7 @@ STRANGERS = {
 
 
 class TlsRefused(ConnectionError):
-    """The server does not do TLS on this port."""
+    """The server does not do TLS on this port, or what answers is no PostgreSQL server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +128,13 @@ async def ask_for_tls(sock: socket.socket, address: Address) -> bool:
     await loop.sock_sendall(sock, ssl_request())
     answer = await loop.sock_recv(sock, 1)
     if answer == b"E":
-        raise ConnectionError(f"the server at {address} answered the request for SSL with an error")
+        raise TlsRefused(f'PostgreSQL server at "{address}": server sent an error response during SSL exchange; '
+                         "check the server logs for details")
     if answer == b"":
-        raise ConnectionError(f"the server at {address} closed the connection when it was asked for SSL")
+        raise TlsRefused(f"the server at {address} closed the connection when it was asked for SSL")
     if answer not in (b"S", b"N"):
         stranger = STRANGERS.get(answer, "")
-        raise ProtocolError(f"the server at {address} answered the request for SSL with {answer!r}{stranger}")
+        raise TlsRefused(f"the server at {address} answered the request for SSL with {answer!r}{stranger}")
     refuse_stuffed(sock, address)
     return answer == b"S"
 
@@ -145,9 +146,9 @@ def refuse_stuffed(sock: socket.socket, address: Address) -> None:
     except (BlockingIOError, InterruptedError):
         return
     if waiting.startswith(b"SH-"):
-        raise ProtocolError(f"the peer at {address} does not speak PostgreSQL's protocol: it seems to speak SSH")
+        raise TlsRefused(f"the peer at {address} does not speak PostgreSQL's protocol: it seems to speak SSH")
     if waiting:
-        raise ProtocolError(f"the server at {address} sent data in the clear behind its answer to the request for SSL")
+        raise TlsRefused(f"the server at {address} sent data in the clear behind its answer to the request for SSL")
 
 
 async def demand_tls(sock: socket.socket, address: Address, tls: TlsOptions) -> None:

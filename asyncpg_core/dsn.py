@@ -97,7 +97,8 @@ def resolve(
         user=user_name,
         database=database_name,
         server_settings=_server_settings(chosen, unknown, server_settings, environ),
-        tls=tls_options(chosen, ssl, direct_tls, has_tcp=has_tcp, environ=environ),
+        tls=tls_options(chosen, ssl, direct_tls, has_tcp=has_tcp, environ=environ,
+                        refuses_open_key=security is not None),
         timeout=timeout_seconds("timeout", timeout),
         allow_cleartext_password=bool(allow_cleartext_password),
     )
@@ -122,7 +123,7 @@ def _with_conditions(options: ConnectOptions, chosen: Source) -> ConnectOptions:
         min_protocol_version=minimum,
         max_protocol_version=maximum,
         krbsrvname=text(chosen, "krbsrvname") or "postgres",
-        gsslib=choice(chosen, "gsslib", ("gssapi", "sspi"), "sspi" if sys.platform == "win32" else "gssapi"),
+        gsslib=_gsslib(chosen),
         requirepeer=text(chosen, "requirepeer"),
     )
 
@@ -288,6 +289,16 @@ def _protocol_versions(chosen: Source) -> tuple[tuple[int, int], tuple[int, int]
     if minimum > maximum:
         raise invalid("min_protocol_version", chosen["min_protocol_version"], "it is above max_protocol_version")
     return minimum, maximum
+
+
+def _gsslib(chosen: Source) -> str:
+    given = chosen.get("gsslib")
+    if given is None:
+        return "sspi" if sys.platform == "win32" else "gssapi"
+    if given.value not in ("gssapi", "sspi"):
+        raise ClientConfigurationError(
+            f"gsslib parameter must be either 'gssapi' or 'sspi', got {given.value!r} ({given.origin})")
+    return given.value
 
 
 def _connect_timeout(chosen: Source) -> float | None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import sys
 from collections.abc import Mapping
 
@@ -14,5 +15,15 @@ def home_file(environ: Mapping[str, str], posix_name: str, windows_name: str) ->
     if sys.platform == "win32":
         directory = environ.get("APPDATA", "")
         return os.path.join(directory, "postgresql", windows_name) if directory else None
-    directory = environ.get("HOME", "") or os.path.expanduser("~")
-    return None if directory in ("", "~") else os.path.join(directory, posix_name)
+    directory = _posix_home(environ)
+    return None if directory is None else os.path.join(directory, posix_name)
+
+
+def _posix_home(environ: Mapping[str, str]) -> str | None:
+    if environ is not os.environ and environ.get("HOME"):
+        return environ["HOME"]
+    try:
+        # The process's own home is asked for here, because this is what programs and their tests replace.
+        return str(pathlib.Path.home())
+    except RuntimeError:
+        return None

@@ -1,4 +1,8 @@
-"""One session at one address: TLS, Startup, and the second try on the other transport that sslmode allows."""
+"""One session at one address: TLS, Startup, and the second try on the other transport that sslmode allows.
+
+sslmode allow and prefer have that second try for whatever the server says against the first before it has let us in:
+pg_hba.conf tells connections with TLS from those without.
+"""
 from __future__ import annotations
 
 import asyncio
@@ -22,10 +26,10 @@ from asyncpg_core.tls import attempts
 from asyncpg_core.transport import StreamProtocol, can_be_direct
 from pgproto import auth, scram
 from pgproto.errors import (
+    CannotConnectNowError,
     InterfaceError,
     InterfaceWarning,
     InternalClientError,
-    InvalidAuthorizationSpecificationError,
     InvalidPasswordError,
     PostgresError,
 )
@@ -46,24 +50,25 @@ class Wish:
     session_functions: tuple[str, ...] = ()
 
 
-class PasswordSource:
-    """The password for one host. A callable is called when a server first asks, and once."""
+class NotReadyYet(Exception):
+    """The server is starting up or shutting down (57P03): `error` says so. Another host may let us in."""
 
-    def __init__(self, password: Password) -> None:
-        self.password = password
+    def __init__(self, error: PostgresError) -> None:
+        self.error = error
 
-    async def reveal(self) -> Secret | None:
-        """Return the password; what a callable returns is awaited if it is awaitable."""
-        if callable(self.password):
-            value: object = self.password()
-            if inspect.isawaitable(value):
-                value = await value
-            if value is None:
-                return None     # as if none had been given
-            if not isinstance(value, str):
-                raise InterfaceError(f"the password callable returned {type(value).__name__}, a str was expected")
-            self.password = Secret(value)
-        return self.password
+
+async def reveal(password: Password) -> Secret | None:
+    """Return the password; a callable is called, and awaited if what it returns is awaitable."""
+    if not callable(password):
+        return password
+    value: object = password()
+    if inspect.isawaitable(value):
+        value = await value
+    if value is None:
+        return None     # as if none had been given
+    if not isinstance(value, str):
+        raise InterfaceError(f"the password callable returned {type(value).__name__}, a str was expected")
+    return Secret(value)
 
 
 class StartupWaiter:
@@ -103,10 +108,10 @@ class StartupWaiter:
         return self.is_settled
 
 
-async def answer_of(question: object, password: PasswordSource) -> object:
+async def answer_of(question: object, password: Secret | None) -> object:
     """Answer what a Startup asks."""
     if isinstance(question, auth.AskPassword):
-        return await password.reveal()
+        return password
     if isinstance(question, auth.AskKeys):
         derive = (question.password, question.salt, question.iterations)
         if question.iterations > auth.OFF_LOOP_ITERATIONS:
@@ -139,42 +144,17 @@ def startup_parameters(options: ConnectOptions) -> dict[str, str]:
     return {**parameters, **options.server_settings}
 
 
-async def open_session(sock: Socket, route: Route, password: PasswordSource, wish: Wish) -> Found:
-    """Start a session on a connected socket, with TLS where the route says so; all is closed on failure.
-
-    The route that is returned has no TLS where sslmode=prefer does without.
-    """
-    loop = asyncio.get_running_loop()
-    client, options = wish.client, wish.options
+def new_session(wish: Wish) -> Session:
+    """Return a session that has no connection yet."""
+    client = wish.client
     statements = StatementCache(
         max_size=client.statement_cache_size, lifetime=client.max_cached_statement_lifetime,
         max_statement_size=client.max_cacheable_statement_size, mode=client.prepare, threshold=client.prepare_threshold,
         session_functions=wish.session_functions)
-    session = Session(loop, statements, client.codecs.new_registry())
+    session = Session(asyncio.get_running_loop(), statements, client.codecs.new_registry())
     session.introspector.paths = held
     session.registry.types.dependents.add(statements)
-    tls: ssl.SSLObject | None = None
-    try:
-        if route.is_tls and options.tls.mode is SslMode.prefer:
-            route = replace(route, is_tls=await ask_for_tls(sock, route.address))
-        elif route.is_tls:
-            await demand_tls(sock, route.address, options.tls)
-        if route.is_tls:
-            stream = await start_tls(sock, route.address, options.tls, StreamProtocol(session.transport))
-            tls = stream.get_extra_info("ssl_object")
-        elif can_be_direct(loop):
-            session.transport.attach_socket(sock)
-        else:
-            await loop.create_connection(lambda: StreamProtocol(session.transport), sock=sock)
-        await start_session(session, authentication_of(route, wish, tls), options, password, tls)
-        client.exactness.apply(session.registry, session.frontend.parameters)
-    except BaseException:
-        session.abort()
-        sock.close()
-        raise
-    session.canceller.send_request = lambda: send_cancel_request(
-        route, options, session.frontend.backend_pid, session.frontend.backend_key)
-    return session, route
+    return session
 
 
 def authentication_of(route: Route, wish: Wish, tls: ssl.SSLObject | None) -> auth.Authentication:
@@ -189,55 +169,129 @@ def authentication_of(route: Route, wish: Wish, tls: ssl.SSLObject | None) -> au
         key_cache=wish.keys)
 
 
-async def start_session(
-    session: Session, authentication: auth.Authentication, options: ConnectOptions, password: PasswordSource,
-    tls: ssl.SSLObject | None,
-) -> None:
-    """Send Startup and answer what it asks until the server is ready."""
-    newest, oldest = options.max_protocol_version, options.min_protocol_version
-    startup = Startup(startup_parameters(options), authentication, version=newest[0] << 16 | newest[1],
-                      least_version=oldest[0] << 16 | oldest[1])
-    waiter = StartupWaiter(session.loop, startup)
-    startup.waiter = waiter
-    session.submit(startup)
-    while not await waiter.wait():
-        if authentication.method == "password" and tls is not None and tls.context.verify_mode is ssl.CERT_NONE:
-            warn_of_cleartext()
-        startup.answer(await answer_of(startup.question, password))
-        session.go_on()
-    if startup.error is not None:
-        raise startup.error
+class Attempt:
+    """One try at one address over one transport, which knows how far it came.
+
+    `route` has no TLS any more where the server declined it and sslmode=prefer does without.
+    """
+
+    def __init__(self, route: Route, password: Secret | None, wish: Wish) -> None:
+        self.route = route
+        self.password = password
+        self.wish = wish
+        self.is_connected = False
+        # From here on a failure may be one of this transport: the server has not declined TLS itself.
+        self.is_on_transport = False
+        self.startup: Startup | None = None
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether AuthenticationOk has come."""
+        return self.startup is not None and self.startup.is_authenticated
+
+    def is_curable(self, error: BaseException) -> bool:
+        """Whether the server may say something else on the other transport; a timeout says nothing about either."""
+        if self.is_let_in or not self.is_on_transport or isinstance(error, (CannotConnectNowError, TimeoutError)):
+            return False
+        return isinstance(error, (PostgresError, OSError))
+
+    async def open(self) -> Found:
+        """Return the session; all is closed on failure."""
+        options = self.wish.options
+        sock = await open_socket(self.route, options)
+        self.is_connected = True
+        session = new_session(self.wish)
+        try:
+            tls = await self.connect_session(session, sock)
+            await self.start(session, tls)
+            self.wish.client.exactness.apply(session.registry, session.frontend.parameters)
+        except BaseException:
+            session.abort()
+            sock.close()
+            raise
+        route = self.route
+        session.canceller.send_request = lambda: send_cancel_request(
+            route, options, session.frontend.backend_pid, session.frontend.backend_key)
+        return session, route
+
+    async def connect_session(self, session: Session, sock: Socket) -> ssl.SSLObject | None:
+        """Give the socket to the session, with TLS where the route says so, and return what TLS there is."""
+        loop, options = session.loop, self.wish.options
+        address = self.route.address
+        is_declined = False
+        if self.route.is_tls and options.tls.mode is SslMode.prefer:
+            is_declined = not await ask_for_tls(sock, address)
+            self.route = replace(self.route, is_tls=not is_declined)
+        elif self.route.is_tls:
+            await demand_tls(sock, address, options.tls)
+        self.is_on_transport = not is_declined
+        if self.route.is_tls:
+            stream = await start_tls(sock, address, options.tls, StreamProtocol(session.transport))
+            tls: ssl.SSLObject = stream.get_extra_info("ssl_object")
+            return tls
+        if can_be_direct(loop):
+            session.transport.attach_socket(sock)
+        else:
+            await loop.create_connection(lambda: StreamProtocol(session.transport), sock=sock)
+        return None
+
+    async def start(self, session: Session, tls: ssl.SSLObject | None) -> None:
+        """Send Startup and answer what it asks until the server is ready."""
+        options = self.wish.options
+        authentication = authentication_of(self.route, self.wish, tls)
+        newest, oldest = options.max_protocol_version, options.min_protocol_version
+        self.startup = startup = Startup(
+            startup_parameters(options), authentication, version=newest[0] << 16 | newest[1],
+            least_version=oldest[0] << 16 | oldest[1])
+        waiter = StartupWaiter(session.loop, startup)
+        startup.waiter = waiter
+        session.submit(startup)
+        while not await waiter.wait():
+            if authentication.method == "password" and tls is not None and tls.context.verify_mode is ssl.CERT_NONE:
+                warn_of_cleartext()
+            startup.answer(await answer_of(startup.question, self.password))
+            session.go_on()
+        if startup.error is not None:
+            raise startup.error
 
 
-async def open_either_way(route: Route, password: PasswordSource, wish: Wish) -> Found:
+async def open_either_way(route: Route, password: Secret | None, wish: Wish) -> Found:
     """Start a session at one address with the transports that sslmode allows, in its order.
 
-    The second is tried when the server would not log us in on the first, or could not do TLS; an error about the
-    password that the first gave is the one that is raised.
+    Where both fail, the error of the first is the cause of what is raised. Raises NotReadyYet in place of a 57P03 that
+    came before the log-in.
     """
-    first: BaseException | None = None
     kinds = attempts(wish.options.tls.mode, route.address)
+    first: BaseException | None = None
     for kind in kinds:
-        route = replace(route, is_tls=kind == "tls")
-        sock = await open_socket(route, wish.options)
+        attempt = Attempt(replace(route, is_tls=kind == "tls"), password, wish)
         try:
-            return await open_session(sock, route, password, wish)
-        except (PostgresError, OSError) as error:
-            if first is not None:
-                raise_one_of(first, error)
-            if kind == kinds[-1] or not is_cured_by_other_transport(error, kind):
+            return await attempt.open()
+        except BaseException as error:
+            if kind != kinds[-1] and attempt.is_curable(error):
+                first = error
+                continue
+            told, cause = (error, first) if first is None else which_is_told(first, error, attempt.is_connected)
+            if cause is not None:
+                told.__cause__ = cause
+            if isinstance(told, CannotConnectNowError) and not attempt.is_let_in:
+                raise NotReadyYet(told) from None
+            if told is error:
                 raise
-            first = error
+            raise told
     raise InternalClientError(f"sslmode {wish.options.tls.mode.name} allows no transport")
 
 
-def is_cured_by_other_transport(error: BaseException, kind: str) -> bool:
-    """Whether the server may say something else with, or without, TLS: pg_hba.conf tells them apart."""
-    return isinstance(error, InvalidAuthorizationSpecificationError) or (kind == "tls" and isinstance(error, OSError))
+def which_is_told(
+    first: BaseException, second: BaseException, is_connected: bool
+) -> tuple[BaseException, BaseException]:
+    """Both transports failed: return the error that says more, and the other. The second is `is_connected` if the
+    server was reached again.
 
-
-def raise_one_of(first: BaseException, second: BaseException) -> None:
-    """Both transports failed: raise the error that says more, the other is its cause."""
-    if isinstance(first, InvalidPasswordError) or not isinstance(second, PostgresError):
-        raise first from second
-    raise second from first
+    That is the second, unless it is no more than a closed door: then what the server said against the first counts.
+    """
+    is_no_answer = isinstance(second, OSError) and is_connected and isinstance(first, PostgresError)
+    is_general = isinstance(second, PostgresError) and second.sqlstate in ("28000", "08003")
+    if is_no_answer or (is_general and isinstance(first, InvalidPasswordError)):
+        return first, second
+    return second, first

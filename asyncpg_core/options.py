@@ -127,6 +127,7 @@ class TlsOptions:
     server_name_indication: bool = True
     key_log_file: str | None = None
     strict_certificates: bool = False
+    refuses_open_key: bool = False
     made: ContextCell = field(default_factory=ContextCell, repr=False, compare=False)
 
 

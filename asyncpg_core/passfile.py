@@ -31,7 +31,7 @@ def read_passfile(path: str | None) -> str:
             return ""
         if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             warnings.warn(
-                f"password file {path!r} is ignored: group or others have access (mode {stat.S_IMODE(mode):04o}), "
+                f"password file {path!r} has group or world access (mode {stat.S_IMODE(mode):04o}) and is ignored, "
                 "0600 or less was expected", UserWarning, stacklevel=2)
             return ""
         with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:

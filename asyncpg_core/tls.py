@@ -11,10 +11,11 @@ import os
 import ssl
 import stat
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from pgproto.errors import ClientConfigurationError
+from pgproto.errors import ClientConfigurationError, InterfaceWarning
 from pgproto.secret import Secret
 
 from .given import Given, Source, choice, flag, invalid, text
@@ -41,6 +42,10 @@ _VERSIONS = {
 }
 
 
+class EmptyVersionRange(ClientConfigurationError, ssl.SSLError):
+    """No TLS version is allowed: told before connecting. asyncpg leaves it to OpenSSL, hence the second class."""
+
+
 def attempts(mode: SslMode, address: Address) -> tuple[Attempt, ...]:
     """Return what to try on this address, in order; a Unix socket never has TLS."""
     return ("plain",) if isinstance(address, UnixAddress) else _ATTEMPTS[mode]
@@ -54,11 +59,13 @@ def server_hostname(options: TlsOptions, address: Address) -> str | None:
 
 
 def tls_options(
-    chosen: Source, ssl_argument: object, direct_tls: bool | None, *, has_tcp: bool, environ: Mapping[str, str]
+    chosen: Source, ssl_argument: object, direct_tls: bool | None, *, has_tcp: bool, environ: Mapping[str, str],
+    refuses_open_key: bool = False,
 ) -> TlsOptions:
     """Return the TLS settings of merged keywords; `ssl_argument` is connect()'s `ssl` unless it named a mode.
 
-    Raises ClientConfigurationError for contradictions and for files that a strict mode needs and that are missing.
+    A client key that others can read is warned of, or refused. Raises ClientConfigurationError for contradictions and
+    for files that a strict mode needs and that are missing.
     """
     negotiation = _negotiation(chosen, direct_tls)
     if isinstance(ssl_argument, ssl.SSLContext):
@@ -85,7 +92,7 @@ def tls_options(
         revocation_list=revocation_list, revocation_directory=revocation_directory,
         minimum_version=minimum, maximum_version=maximum,
         server_name_indication=flag(chosen, "sslsni", True), key_log_file=text(chosen, "sslkeylogfile"),
-        strict_certificates=strict)
+        strict_certificates=strict, refuses_open_key=refuses_open_key)
 
 
 def context_of(options: TlsOptions) -> ssl.SSLContext:
@@ -129,8 +136,12 @@ def make_context(options: TlsOptions) -> ssl.SSLContext:
     return context
 
 
-def check_key_file(path: str) -> None:
-    """Refuse a private key that others may read: mode 0600 or less, 0640 or less if root owns it (libpq's rule)."""
+def who_else_has_key(path: str) -> str | None:
+    """Return what is wrong with a private key's owner or mode, None if only we can read it.
+
+    libpq's rule: mode 0600 or less, 0640 or less if root owns the file. Raises ClientConfigurationError if there is no
+    such file.
+    """
     try:
         status = os.stat(path)
     except OSError as exc:
@@ -138,16 +149,15 @@ def check_key_file(path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ClientConfigurationError(f"private key file {path!r} is not a plain file")
     if sys.platform == "win32":
-        return
+        return None
     if status.st_uid not in (0, os.geteuid()):
-        raise ClientConfigurationError(
-            f"private key file {path!r} must be owned by the current user or root, its owner is {status.st_uid}")
+        return f"private key file {path!r} must be owned by the current user or root, its owner is {status.st_uid}"
     # root may open any key; what counts is whether the file's owner is root, as libpq does.
     allowed = 0o640 if status.st_uid == 0 else 0o600
     mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077 & ~allowed:
-        raise ClientConfigurationError(
-            f"private key file {path!r} has group or world access: mode {mode:04o}, {allowed:04o} or less was expected")
+    if not mode & 0o077 & ~allowed:
+        return None
+    return f"private key file {path!r} has group or world access: mode {mode:04o}, {allowed:04o} or less was expected"
 
 
 def _negotiation(chosen: Source, direct_tls: bool | None) -> Negotiation:
@@ -185,8 +195,8 @@ def _root_certificate(chosen: Source, mode: SslMode, strict: bool, environ: Mapp
         return path
     if given is not None or mode >= SslMode.verify_ca:
         raise ClientConfigurationError(
-            f"root certificate file {path!r} does not exist, sslmode={mode.libpq_name} needs it" if path
-            else f"sslmode={mode.libpq_name} needs a root certificate file, and there is no home directory",
+            f'root certificate file "{path or "~/.postgresql/root.crt"}" does not exist, '
+            f"sslmode={mode.libpq_name} needs it",
             hint="provide the file, say sslrootcert=system to trust the platform's certificates, "
                  "or choose an sslmode that does not verify the server")
     return None
@@ -216,8 +226,8 @@ def _versions(chosen: Source) -> tuple[ssl.TLSVersion, ssl.TLSVersion | None]:
     maximum = _version("ssl_max_protocol_version", chosen.get("ssl_max_protocol_version"))
     minimum = ssl.TLSVersion.TLSv1_2 if minimum is None else minimum
     if maximum is not None and minimum > maximum:
-        raise ClientConfigurationError(
-            f"invalid TLS version range: ssl_min_protocol_version {minimum.name} is above "
+        raise EmptyVersionRange(
+            f"invalid TLS version range, no protocols are left: ssl_min_protocol_version {minimum.name} is above "
             f"ssl_max_protocol_version {maximum.name}")
     return minimum, maximum
 
@@ -251,7 +261,12 @@ def _load_locations(context: ssl.SSLContext, keyword: str, path: str) -> None:
 
 
 def _load_client_certificate(context: ssl.SSLContext, options: TlsOptions, certificate: str) -> None:
-    check_key_file(options.key or certificate)
+    fault = who_else_has_key(options.key or certificate)
+    if fault is not None and options.refuses_open_key:
+        raise ClientConfigurationError(fault)
+    if fault is not None:
+        # libpq refuses such a key; a program that has worked with one for years is told and not stopped.
+        warnings.warn(InterfaceWarning(fault), stacklevel=2)
     # A password is always handed over: without one OpenSSL would ask on the terminal.
     password = "" if options.key_password is None else options.key_password.reveal()
     try:

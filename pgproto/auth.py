@@ -253,7 +253,7 @@ class Authentication:
         try:
             inner = hashlib.md5()
         except ValueError as exc:  # a FIPS build
-            raise UnsupportedClientFeatureError("the server asks for MD5, which this Python does not have") from exc
+            raise InternalClientError(f"the server asks for MD5, which this Python does not have: {exc}") from exc
         inner.update(_text_of(password))
         inner.update(self._options.user.encode("utf-8", "surrogateescape"))
         return b"md5" + hashlib.md5(inner.hexdigest().encode() + salt).hexdigest().encode()

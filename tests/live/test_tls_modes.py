@@ -191,14 +191,17 @@ async def test_without_a_client_certificate_the_server_refuses(here):
             await is_tls(**here, user=CERT_USER, ssl="require")
 
 
-async def test_client_key_that_others_may_read_is_refused_and_nothing_stays_open(cluster, here, tmp_path):
+async def test_client_key_that_others_may_read_is_warned_of_and_refused_by_strict_security(cluster, here, tmp_path):
     key = tmp_path / "open.key"
     key.write_bytes(cluster.certificates.client_key.read_bytes())
     key.chmod(0o644)
+    pair = {"sslcert": str(cluster.certificates.client), "sslkey": str(key)}
     async with no_socket_left():
+        with pytest.warns(InterfaceWarning, match="0644"):
+            assert await is_tls(**here, user=CERT_USER, ssl="require", **pair)
         with pytest.raises(ClientConfigurationError, match="0644"):
-            await is_tls(**here, user=CERT_USER, ssl="require", sslcert=str(cluster.certificates.client),
-                         sslkey=str(key))
+            await is_tls(**here, user=CERT_USER, security="strict", sslrootcert=str(cluster.certificates.authority),
+                         **pair)
 
 
 # --- channel binding

@@ -128,6 +128,18 @@ def test_cleartext_password_ends_in_a_nul():
     assert a.method == "password"
 
 
+def test_python_without_md5_is_an_error_of_the_client(monkeypatch):
+    def no_md5(*_):
+        raise ValueError("no md5 here")
+
+    monkeypatch.setattr(hashlib, "md5", no_md5)
+    log_in = login()
+    log_in.receive(5, b"salt")
+    with pytest.raises(InternalClientError, match="no md5 here") as caught:
+        log_in.answer(Secret("pencil"))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
 def test_md5_password_is_postgresqls():
     a = login()
     assert a.receive(5, b"\x01\x02\x03\x04") == AskPassword()

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import time
 
 import pytest
@@ -60,24 +61,24 @@ def negotiate(version, *unknown):
 
 # --- answers to SSLRequest
 
-@pytest.mark.parametrize(("answer", "expected", "match"), [
-    (b"N", ConnectionError, "rejected SSL upgrade"),
-    (b"E", ConnectionError, "with an error"),
-    (error("53300", "words of a stranger"), ConnectionError, "with an error|in the clear"),
-    (b"", ConnectionError, "closed the connection"),
-    (b"G", ProtocolError, "answered the request for SSL with b'G'"),
-    (b"\0", ProtocolError, "answered the request"),
-    (b"SX", ProtocolError, "in the clear"),
-    (b"S" + WELCOME, ProtocolError, "in the clear"),
-    (b"NX", ProtocolError, "in the clear"),
-    (b"HTTP/1.1 400 Bad Request\r\n\r\n", ProtocolError, "HTTP"),
-    (b"<html>", ProtocolError, "HTTP"),
-    (b"SSH-2.0-OpenSSH_9.6\r\n", ProtocolError, "SSH"),
-    (b"\x15\x03\x01\0\x02\x02\x28", ProtocolError, "TLS"),
+@pytest.mark.parametrize(("answer", "match"), [
+    (b"N", "rejected SSL upgrade"),
+    (b"E", "error response during SSL exchange"),
+    (error("53300", "words of a stranger"), "error response during SSL exchange"),
+    (b"", "closed the connection"),
+    (b"G", "answered the request for SSL with b'G'"),
+    (b"\0", "answered the request"),
+    (b"SX", "in the clear"),
+    (b"S" + WELCOME, "in the clear"),
+    (b"NX", "in the clear"),
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP"),
+    (b"<html>", "HTTP"),
+    (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH"),
+    (b"\x15\x03\x01\0\x02\x02\x28", "TLS"),
 ])
-async def test_demanded_tls_needs_exactly_one_byte_that_agrees(answer, expected, match):
+async def test_demanded_tls_needs_exactly_one_byte_that_agrees(answer, match):
     script = answers(answer) if answer else answers_and_closes(b"")
-    raised = await refused(script, expected, match, ssl="require")
+    raised = await refused(script, ConnectionError, match, ssl="require")
     assert "stranger" not in str(raised) + repr(raised.__cause__)
 
 
@@ -100,17 +101,69 @@ async def test_preferred_tls_goes_on_in_the_clear_on_the_same_socket():
         connection.terminate()
 
 
-@pytest.mark.parametrize("first", [answers_and_closes(b"E"), answers_and_closes(b""), answers_and_closes(b"S")])
-async def test_preferred_tls_that_fails_is_followed_by_a_second_connection(first):
-    async with no_socket_left(), StartupServer(first, answers(WELCOME)) as server:
+async def test_preferred_tls_that_fails_is_followed_by_a_second_connection():
+    async with no_socket_left(), StartupServer(answers_and_closes(b"S"), answers(WELCOME)) as server:
         connection = await connect(server, ssl="prefer")
         assert server.n_connections == 2
         connection.terminate()
 
 
-@pytest.mark.parametrize("answer", [b"G", b"SX", b"NX"])
-async def test_nobody_is_asked_twice_after_an_answer_outside_the_protocol(answer):
-    await refused(answers(answer), ProtocolError, ssl="prefer")
+@pytest.mark.parametrize("answer", [b"E", b"", b"G", b"SX", b"NX"])
+async def test_nobody_is_asked_twice_after_an_answer_that_is_no_yes_and_no_no(answer):
+    await refused(answers_and_closes(answer), ConnectionError, ssl="prefer")
+
+
+@pytest.mark.parametrize(("code", "expected"), [
+    ("28000", asyncpg_core.InvalidAuthorizationSpecificationError), ("53300", TooManyConnectionsError),
+    ("3D000", asyncpg_core.InvalidCatalogNameError), (None, ConnectionError)])
+async def test_server_that_declined_tls_is_not_asked_again_without_it(code, expected):
+    reply = b"" if code is None else error(code, "no")
+    await refused(answers_and_closes(b"N", reply), expected, ssl="prefer")
+
+
+@pytest.mark.parametrize("reply", [error("28000", "no"), error("53300", "no"), error("3D000", "no"), b""])
+async def test_allowed_tls_is_tried_whatever_the_server_says_against_plain_text(reply):
+    async with no_socket_left(), StartupServer(answers_and_closes(reply), answers_and_closes(b"N")) as server:
+        with pytest.raises((asyncpg_core.PostgresError, ConnectionError)) as caught:
+            await connect(server, ssl="allow")
+        assert server.n_connections == 2
+        told, cause = caught.value, caught.value.__cause__
+        if reply:
+            assert isinstance(told, asyncpg_core.PostgresError) and "rejected SSL upgrade" in str(cause)
+        else:
+            assert "rejected SSL upgrade" in str(told) and isinstance(cause, ConnectionError)
+
+
+@pytest.mark.parametrize("sslmode", ["allow", "prefer"])
+@pytest.mark.parametrize("reply", [error("28000", "no"), error("57P03", "shutting down"), b""])
+async def test_error_behind_the_log_in_is_not_tried_again(sslmode, reply):
+    replies = ([b"N"] if sslmode == "prefer" else []) + [wire.AUTHENTICATION_OK + reply]
+    await refused(answers_and_closes(*replies), (asyncpg_core.PostgresError, ConnectionError), ssl=sslmode)
+
+
+async def test_server_that_shuts_down_behind_the_log_in_does_not_give_way():
+    shuts_down = answers_and_closes(wire.AUTHENTICATION_OK + error("57P03", "the database system is shutting down"))
+    async with no_socket_left(), StartupServer(shuts_down) as first, StartupServer(answers(WELCOME)) as second:
+        with pytest.raises(CannotConnectNowError):
+            await connect(first, second)
+        assert second.n_connections == 0
+
+
+async def test_cancelled_second_try_has_the_first_error_as_its_cause():
+    reached = asyncio.Event()
+
+    async def silent(reader, writer):
+        reached.set()
+        await reader.read(-1)
+
+    async with no_socket_left(), StartupServer(answers_and_closes(error("28000", "no")), silent) as server:
+        task = asyncio.ensure_future(connect(server, ssl="allow"))
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+    if sys.version_info >= (3, 11):
+        assert isinstance(caught.value.__cause__, asyncpg_core.InvalidAuthorizationSpecificationError)
 
 
 async def test_plain_socket_is_not_used_after_a_demand_for_tls():
@@ -179,13 +232,15 @@ async def test_only_server_that_is_starting_up_says_so_itself(sslmode):
     assert raised.sqlstate == "57P03"
 
 
-@pytest.mark.parametrize("sslmode", ["disable", "allow", "prefer"])
-async def test_other_errors_end_the_search(sslmode):
-    replies = ([b"N"] if sslmode == "prefer" else []) + [error("53300", "sorry, too many clients already")]
-    async with no_socket_left(), StartupServer(answers_and_closes(*replies)) as first, StartupServer() as second:
+@pytest.mark.parametrize(("sslmode", "n_tries"), [("disable", 1), ("allow", 2), ("prefer", 1)])
+async def test_other_errors_end_the_search(sslmode, n_tries):
+    told = error("53300", "sorry, too many clients already")
+    scripts = {"disable": [answers_and_closes(told)], "prefer": [answers_and_closes(b"N", told)],
+               "allow": [answers_and_closes(told), answers_and_closes(b"N")]}[sslmode]
+    async with no_socket_left(), StartupServer(*scripts) as first, StartupServer() as second:
         with pytest.raises(TooManyConnectionsError, match="too many clients"):
             await connect(first, second, ssl=sslmode)
-        assert (first.n_connections, second.n_connections) == (1, 0)
+        assert (first.n_connections, second.n_connections) == (n_tries, 0)
 
 
 async def test_error_between_the_log_in_and_the_first_ready_is_raised():
@@ -261,21 +316,21 @@ async def test_dripping_does_not_prolong_the_timeout(limit, sslmode):
         assert 0.15 < time.monotonic() - started < 2
 
 
-async def test_server_that_goes_while_the_password_is_looked_for_is_noticed():
-    gone = asyncio.Event()
-
-    async def password():
-        await gone.wait()
-        await asyncio.sleep(0.05)
-        return "secret"
+async def test_password_callable_is_called_once_for_each_host_and_before_it_is_dialled():
+    calls = []
 
     async def script(reader, writer):
         await wire.read_startup(reader)
-        writer.write(wire.CLEARTEXT)
-        await writer.drain()
-        gone.set()
+        writer.write(error("57P03", "starting up"))
 
-    await refused(script, ConnectionError, "during the start", password=password)
+    def password():
+        calls.append([server.n_connections for server in (first, second)])
+        return "secret"
+
+    async with no_socket_left(), StartupServer(script) as first, StartupServer(answers(WELCOME)) as second:
+        connection = await connect(first, second, password=password, ssl="allow")
+        connection.terminate()
+    assert calls == [[0, 0], [1, 0]]
 
 
 async def test_password_callable_that_never_ends_is_bounded_and_cancelled():

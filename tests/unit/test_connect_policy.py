@@ -3,6 +3,7 @@ import asyncio
 import importlib
 import socket
 import ssl
+import types
 
 import pytest
 
@@ -10,8 +11,10 @@ from asyncpg_core import opening
 from asyncpg_core.dial import Route
 from asyncpg_core.options import ClientOptions, ConnectOptions, SslMode, TcpAddress, TlsOptions, UnixAddress
 from pgproto.errors import (
+    CannotConnectNowError,
     ConnectionDoesNotExistError,
     InterfaceError,
+    InternalClientError,
     InvalidAuthorizationSpecificationError,
     InvalidCatalogNameError,
     InvalidPasswordError,
@@ -68,23 +71,38 @@ async def test_attempts_share_the_time_that_is_left(monkeypatch):
     assert connecting.Search(opening.Wish(options(connect_timeout=5), ClientOptions())).seconds(1) == 5
 
 
-@pytest.mark.parametrize(("error", "plain", "tls"), [
-    (InvalidAuthorizationSpecificationError("no entry"), True, True), (InvalidPasswordError(""), True, True),
-    (InvalidCatalogNameError(""), False, False), (ConnectionRefusedError(), False, True),
-    (ssl.SSLError(), False, True), (ConnectionDoesNotExistError(""), False, False)])
-def test_other_transport_is_tried_for_what_it_can_cure(error, plain, tls):
-    assert opening.is_cured_by_other_transport(error, "plain") is plain
-    assert opening.is_cured_by_other_transport(error, "tls") is tls
+def attempt(*, is_on_transport=True, is_let_in=False):
+    one = opening.Attempt(tcp(("127.0.0.1", 1)), None, opening.Wish(options(), ClientOptions()))
+    one.is_on_transport = is_on_transport
+    one.startup = types.SimpleNamespace(is_authenticated=is_let_in)
+    return one
 
 
-def test_error_that_says_more_is_raised_and_the_other_is_its_cause():
-    hba, password, handshake = InvalidAuthorizationSpecificationError("hba"), InvalidPasswordError("p"), ssl.SSLError()
-    for first, second, expected in ((password, hba, password), (hba, password, password), (handshake, hba, hba),
-                                    (hba, handshake, hba), (handshake, OSError(), handshake)):
-        with pytest.raises(type(expected)) as caught:
-            opening.raise_one_of(first, second)
-        assert caught.value is expected
-        assert caught.value.__cause__ is (second if expected is first else first)
+@pytest.mark.parametrize(("error", "expected"), [
+    (InvalidAuthorizationSpecificationError("no entry"), True), (InvalidPasswordError(""), True),
+    (InvalidCatalogNameError(""), True), (ssl.SSLError(), True), (ConnectionResetError(), True),
+    (CannotConnectNowError(""), False), (TimeoutError(), False), (InternalClientError(""), False),
+    (InterfaceError(""), False), (asyncio.CancelledError(), False)])
+def test_other_transport_is_tried_for_what_it_can_cure(error, expected):
+    assert attempt().is_curable(error) is expected
+    assert not attempt(is_let_in=True).is_curable(error)
+    assert not attempt(is_on_transport=False).is_curable(error)
+
+
+@pytest.mark.parametrize(("first", "second", "is_connected", "told"), [
+    (InvalidPasswordError("p"), InvalidAuthorizationSpecificationError("hba"), True, "first"),
+    (InvalidPasswordError("p"), ConnectionDoesNotExistError(""), True, "first"),
+    (InvalidPasswordError("p"), ConnectionResetError(), True, "first"),
+    (InvalidPasswordError("p"), InvalidCatalogNameError(""), True, "second"),
+    (InvalidPasswordError("p"), ConnectionRefusedError(), False, "second"),
+    (InvalidAuthorizationSpecificationError("hba"), InvalidPasswordError("p"), True, "second"),
+    (InvalidAuthorizationSpecificationError("hba"), ssl.SSLError(), True, "first"),
+    (ssl.SSLError(), InvalidAuthorizationSpecificationError("hba"), True, "second"),
+    (ssl.SSLError(), ConnectionResetError(), True, "second"),
+    (InvalidPasswordError("p"), asyncio.CancelledError(), True, "second")])
+def test_error_that_says_more_is_told_and_the_other_is_its_cause(first, second, is_connected, told):
+    expected = (first, second) if told == "first" else (second, first)
+    assert opening.which_is_told(first, second, is_connected) == expected
 
 
 @pytest.mark.parametrize(("wanted", "primary", "read_only", "standby"), [

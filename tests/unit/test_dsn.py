@@ -98,7 +98,7 @@ def test_without_a_host_the_usual_sockets_are_tried_before_localhost(take, argum
     ({"host": "a", "port": [None]}, "invalid port"), ({"host": 5}, "invalid host"),
     ({"dsn": "postgres://h:x/d"}, "invalid port"), ({"hostaddr": "name"}, "invalid hostaddr"),
     ({"env": {"PGHOST": "[::1"}}, "invalid host"), ({"user": 5}, "invalid user"), ({"password": b"x"}, "password"),
-    ({"target_session_attrs": "x"}, "invalid target_session_attrs"), ({"gsslib": "x"}, "invalid gsslib"),
+    ({"target_session_attrs": "x"}, "invalid target_session_attrs"), ({"gsslib": "x"}, "gsslib parameter must be"),
     ({"dsn": "postgres://h?load_balance_hosts=x"}, "invalid load_balance_hosts"),
     ({"channel_binding": "maybe"}, "invalid channel_binding"), ({"env": {"PGSSLMODE": "x"}}, "PGSSLMODE"),
     ({"ssl": "foo"}, "invalid sslmode.*argument sslmode"), ({"ssl": 5}, "invalid ssl"),

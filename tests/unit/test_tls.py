@@ -1,4 +1,5 @@
 """TLS: what each sslmode checks, which files it needs, in which order to try. Certificates are made here."""
+import dataclasses
 import shutil
 import ssl
 import subprocess
@@ -8,8 +9,8 @@ import pytest
 
 from asyncpg_core.given import source
 from asyncpg_core.options import SslMode, TcpAddress, TlsOptions, UnixAddress
-from asyncpg_core.tls import attempts, check_key_file, context_of, make_context, server_hostname, tls_options
-from pgproto.errors import ClientConfigurationError
+from asyncpg_core.tls import attempts, context_of, make_context, server_hostname, tls_options, who_else_has_key
+from pgproto.errors import ClientConfigurationError, InterfaceWarning
 
 TCP, UNIX = TcpAddress("h", 5432), UnixAddress("/tmp/.s.PGSQL.5432")
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="missing feature: openssl program")
@@ -136,8 +137,9 @@ def test_tls_versions_are_taken_and_checked(take):
     options = take(sslmode="require", ssl_min_protocol_version="TLSv1.2", ssl_max_protocol_version="tlsv1.3")
     context = context_of(options)
     assert (context.minimum_version, context.maximum_version) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-    with pytest.raises(ClientConfigurationError, match="TLS version range"):
-        take(sslmode="require", ssl_min_protocol_version="TLSv1.3", ssl_max_protocol_version="TLSv1.2")
+    for kind in (ClientConfigurationError, ssl.SSLError):
+        with pytest.raises(kind, match="TLS version range, no protocols"):
+            take(sslmode="require", ssl_min_protocol_version="TLSv1.3", ssl_max_protocol_version="TLSv1.2")
     for bad in ("SSLv3", "SSLv2", "MINIMUM_SUPPORTED", "1.2"):
         with pytest.raises(ClientConfigurationError, match="invalid ssl_min_protocol_version"):
             take(sslmode="require", ssl_min_protocol_version=bad)
@@ -174,7 +176,7 @@ def test_default_certificate_is_used_unless_sslcertmode_disables_it(take, home, 
     (1000, 0o600, True), (1000, 0o400, True), (1000, 0o640, False), (1000, 0o604, False), (0, 0o600, True),
     (0, 0o640, True), (0, 0o660, False), (0, 0o644, False), (0, 0o650, False), (2000, 0o600, False),
 ])
-def test_key_that_others_may_read_is_refused_naming_its_mode(tmp_path, monkeypatch, owner, mode, is_allowed):
+def test_key_that_others_may_read_is_told_by_its_mode(tmp_path, monkeypatch, owner, mode, is_allowed):
     import os
     path = tmp_path / "key"
     path.write_text("")
@@ -183,17 +185,29 @@ def test_key_that_others_may_read_is_refused_naming_its_mode(tmp_path, monkeypat
     monkeypatch.setattr("asyncpg_core.tls.os.stat", lambda _: os.stat_result(fields))
     monkeypatch.setattr("asyncpg_core.tls.os.geteuid", lambda: 1000)
     if is_allowed:
-        check_key_file(str(path))
+        assert who_else_has_key(str(path)) is None
     else:
-        with pytest.raises(ClientConfigurationError, match="owner is 2000" if owner == 2000 else f"mode {mode:04o}"):
-            check_key_file(str(path))
+        assert ("owner is 2000" if owner == 2000 else f"mode {mode:04o}") in who_else_has_key(str(path))
+
+
+@posix
+@needs_openssl
+def test_key_that_others_may_read_is_warned_of_and_refused_where_security_is_strict(take, certificate, tmp_path):
+    key = tmp_path / "open.pem"
+    shutil.copy(certificate / "key.pem", key)
+    key.chmod(0o644)
+    options = take(sslmode="require", sslcert=str(certificate / "crt.pem"), sslkey=str(key))
+    with pytest.warns(InterfaceWarning, match="mode 0644"):
+        context_of(options)
+    with pytest.raises(ClientConfigurationError, match="mode 0644"):
+        make_context(dataclasses.replace(options, refuses_open_key=True))
 
 
 def test_key_that_is_missing_or_a_directory_is_refused(tmp_path):
     with pytest.raises(ClientConfigurationError, match="cannot be read"):
-        check_key_file(str(tmp_path / "none"))
+        who_else_has_key(str(tmp_path / "none"))
     with pytest.raises(ClientConfigurationError, match="not a plain file"):
-        check_key_file(str(tmp_path))
+        who_else_has_key(str(tmp_path))
 
 
 @needs_openssl
