@@ -124,6 +124,7 @@ def _with_conditions(options: ConnectOptions, chosen: Source) -> ConnectOptions:
         max_protocol_version=maximum,
         krbsrvname=text(chosen, "krbsrvname") or "postgres",
         gsslib=_gsslib(chosen),
+        gssdelegation=flag(chosen, "gssdelegation", False),
         requirepeer=text(chosen, "requirepeer"),
     )
 

@@ -45,7 +45,6 @@ _SCRAM_KEY = (frozenset[str](), "SCRAM keys cannot be passed through; give the p
 REFUSED: dict[str, tuple[frozenset[str], str]] = {
     "replication": (frozenset({"false", "off", "no", "0"}), "replication sessions are not supported"),
     "gssencmode": (frozenset({"disable", "prefer"}), "GSSAPI encryption is not supported, use TLS"),
-    "gssdelegation": (frozenset({"0"}), "GSSAPI credentials are not delegated"),
     "sslcertmode": (frozenset({"disable", "allow"}), "Python's ssl does not tell whether a certificate was asked for"),
     "sslcompression": (frozenset({"0", "1"}), "0 or 1 was expected"),
     "scram_client_key": _SCRAM_KEY,

@@ -163,6 +163,7 @@ class ConnectOptions:
     max_protocol_version: tuple[int, int] = (3, 0)
     krbsrvname: str = "postgres"
     gsslib: str = "gssapi"
+    gssdelegation: bool = False
     requirepeer: str | None = None
 
     @property
