@@ -1,7 +1,7 @@
 """From settings to a session that is ready: which server is the right one, and how long each may take.
 
-All attempts together have `timeout`, every attempt has a bound of its own. Hosts are tried in their order (or
-shuffled), and all addresses of each; one that cannot be reached, and a server that says it is starting up or shutting
+All attempts together have `timeout`, every attempt has a bound of its own. Hosts are tried in their order, and all
+addresses of each, or both shuffled; one that cannot be reached, and a server that says it is starting up or shutting
 down (57P03), give way to the next, anything else ends the search. What happens at one address is in `opening`.
 """
 from __future__ import annotations
@@ -98,6 +98,8 @@ class Search:
         except (OSError, asyncio.TimeoutError) as error:
             self.failure = error
             return None
+        if self.wish.options.load_balance_hosts:
+            random.shuffle(resolved)
         for n, (family, sockaddr) in enumerate(resolved):
             route = Route(family, sockaddr, address, False)
             seconds = self.seconds(len(resolved) - n + n_behind)

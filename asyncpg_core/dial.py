@@ -57,16 +57,13 @@ async def resolve_address(address: Address) -> list[tuple[int, Any]]:
 def set_socket_options(sock: socket.socket, options: ConnectOptions) -> None:
     """Apply TCP_NODELAY, the keepalive settings and tcp_user_timeout, as far as the system has them."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not options.keepalives:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle = "TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE"
-    for name, value in (
-        (idle, options.keepalives_idle),
-        ("TCP_KEEPINTVL", options.keepalives_interval),
-        ("TCP_KEEPCNT", options.keepalives_count),
-        ("TCP_USER_TIMEOUT", options.tcp_user_timeout),
-    ):
+    wanted = {"TCP_USER_TIMEOUT": options.tcp_user_timeout}
+    if options.keepalives:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        idle = "TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE"
+        wanted |= {idle: options.keepalives_idle, "TCP_KEEPINTVL": options.keepalives_interval,
+                   "TCP_KEEPCNT": options.keepalives_count}
+    for name, value in wanted.items():
         if value is not None and hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 

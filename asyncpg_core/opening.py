@@ -38,6 +38,9 @@ from pgproto.secret import Secret
 
 KeyCache = MutableMapping[Any, Any]
 Found = tuple[Session, Route]
+Version = tuple[int, int]
+# feature_not_supported, protocol_violation: how a protocol is refused that is not known.
+NEW_PROTOCOL_REFUSED = ("0A000", "08P01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,21 @@ def is_loopback(route: Route) -> bool:
     if isinstance(route.address, UnixAddress):
         return True
     return ipaddress.ip_address(route.sockaddr[0].partition("%")[0]).is_loopback
+
+
+def suggest_old_protocol(error: PostgresError | ConnectionError, newest: Version, oldest: Version) -> None:
+    """Say what may help where a server or a pooler knew no answer to a protocol newer than 3.0.
+
+    They should offer an older one; those from before there was a newer one close the connection or tell an error.
+    """
+    keyword = "max_protocol_version" if oldest <= (3, 0) else "min_protocol_version"
+    hint = (f"the server, or a pooler in front of it, may not know protocol {newest[0]}.{newest[1]}: "
+            f"try {keyword}=3.0")
+    if isinstance(error, ConnectionError):
+        # str() shows strerror where there is a number, and args where there is none.
+        error.strerror, error.args = f"{error.strerror}; {hint}", (f"{error}; {hint}",)
+    elif error.sqlstate in NEW_PROTOCOL_REFUSED and error.hint is None:
+        error.hint = hint
 
 
 def startup_parameters(options: ConnectOptions) -> dict[str, str]:
@@ -246,13 +264,18 @@ class Attempt:
         waiter = StartupWaiter(session.loop, startup)
         startup.waiter = waiter
         session.submit(startup)
-        while not await waiter.wait():
-            if authentication.method == "password" and tls is not None and tls.context.verify_mode is ssl.CERT_NONE:
-                warn_of_cleartext()
-            startup.answer(await answer_of(startup.question, self.password))
-            session.go_on()
-        if startup.error is not None:
-            raise startup.error
+        try:
+            while not await waiter.wait():
+                if authentication.method == "password" and tls is not None and tls.context.verify_mode is ssl.CERT_NONE:
+                    warn_of_cleartext()
+                startup.answer(await answer_of(startup.question, self.password))
+                session.go_on()
+            if startup.error is not None:
+                raise startup.error
+        except (PostgresError, ConnectionError) as error:
+            if newest > (3, 0) and authentication.state is auth.State.START and startup.negotiated is None:
+                suggest_old_protocol(error, newest, oldest)
+            raise
 
 
 async def open_either_way(route: Route, password: Secret | None, wish: Wish) -> Found:

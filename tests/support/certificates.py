@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLIENT_NAME = "cert_user"
+NAMES = ("ca.crt", "server.crt", "server.key", "client.crt", "client.key", "stranger.crt", "revoked.crl", "empty.crl")
 SERVER_NAMES = "DNS:localhost,IP:127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Paths of PEM files. `stranger` is an authority that signed nothing here, for tests that must fail to verify."""
+    """Paths of PEM files. `stranger` is an authority that signed nothing here, for tests that must fail to verify.
+
+    `revocation` is the authority's list in which the server's certificate stands, `no_revocation` one that is empty.
+    """
 
     authority: Path
     server: Path
@@ -24,12 +28,13 @@ class Certificates:
     client: Path
     client_key: Path
     stranger: Path
+    revocation: Path
+    no_revocation: Path
 
 
 def make_certificates(directory: Path) -> Certificates | None:
     """Write a fresh set into `directory`; None if this machine has no way to make one."""
-    names = ("ca.crt", "server.crt", "server.key", "client.crt", "client.key", "stranger.crt")
-    paths = Certificates(*(directory / name for name in names))
+    paths = Certificates(*(directory / name for name in NAMES))
     if importlib.util.find_spec("cryptography") is not None:
         make_with_cryptography(paths)
     elif shutil.which("openssl"):
@@ -65,6 +70,15 @@ def make_with_cryptography(paths: Certificates) -> None:
             builder = builder.add_extension(usage, True)
         return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
+    def revoke(issuer_key, *certificates: Path) -> bytes:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        day = datetime.timedelta(days=1)
+        builder = x509.CertificateRevocationListBuilder(named("test authority"), now - day, now + 30 * day)
+        for certificate in certificates:
+            serial = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
+            builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(serial, now - day).build())
+        return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def private(key) -> bytes:
         return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                  serialization.NoEncryption())
@@ -77,6 +91,8 @@ def make_with_cryptography(paths: Certificates) -> None:
     paths.stranger.write_bytes(issue("a stranger", stranger_key, "a stranger", stranger_key, authority, critical=True))
     paths.server.write_bytes(issue("localhost", server_key, "test authority", ca_key, names, critical=False))
     paths.client.write_bytes(issue(CLIENT_NAME, client_key, "test authority", ca_key, client_name, critical=False))
+    paths.no_revocation.write_bytes(revoke(ca_key))
+    paths.revocation.write_bytes(revoke(ca_key, paths.server))
     paths.server_key.write_bytes(private(server_key))
     paths.client_key.write_bytes(private(client_key))
 
@@ -103,5 +119,13 @@ def make_with_openssl(paths: Certificates, directory: Path) -> None:
         openssl("req", "-new", "-sha256", "-key", key, "-subj", f"/CN={name}", "-out", request)
         openssl("x509", "-req", "-sha256", "-in", request, "-CA", paths.authority, "-CAkey", ca_key, "-CAcreateserial",
                 "-days", "30", "-extfile", extensions, "-out", certificate)
-    for leftover in (ca_key, stranger_key):
+    database, configuration = directory / "index.txt", directory / "ca.conf"
+    database.write_text("")
+    configuration.write_text(f"[ca]\ndefault_ca=it\n[it]\ndatabase={database}\ndefault_md=sha256\n"
+                             "default_crl_days=30\n")
+    authority = ("-config", configuration, "-keyfile", ca_key, "-cert", paths.authority)
+    openssl("ca", *authority, "-gencrl", "-out", paths.no_revocation)
+    openssl("ca", *authority, "-revoke", paths.server)
+    openssl("ca", *authority, "-gencrl", "-out", paths.revocation)
+    for leftover in (ca_key, stranger_key, configuration, *directory.glob("index.txt*")):
         leftover.unlink()

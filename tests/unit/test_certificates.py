@@ -6,18 +6,19 @@ import ssl
 
 import pytest
 
-from tests.support.certificates import Certificates, make_certificates, make_with_openssl
-
-NAMES = ("ca.crt", "server.crt", "server.key", "client.crt", "client.key", "stranger.crt")
+from tests.support.certificates import NAMES, Certificates, make_certificates, make_with_openssl
 
 
-def handshake(authority, certificates: Certificates) -> None:
+def handshake(authority, certificates: Certificates, revocation=None) -> None:
     """A TLS handshake in memory, server and client each verifying the other."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificates.server, certificates.server_key)
     server.load_verify_locations(certificates.authority)
     server.verify_mode = ssl.CERT_REQUIRED
     client = ssl.create_default_context(cafile=str(authority))
+    if revocation is not None:
+        client.load_verify_locations(revocation)
+        client.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     client.load_cert_chain(certificates.client, certificates.client_key)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [client.wrap_bio(to_client, to_server, server_hostname="127.0.0.1"),
@@ -46,3 +47,6 @@ def test_certificates_verify_and_those_of_a_stranger_do_not(tmp_path, way):
     handshake(certificates.authority, certificates)
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(certificates.stranger, certificates)
+    handshake(certificates.authority, certificates, certificates.no_revocation)
+    with pytest.raises(ssl.SSLCertVerificationError, match="revoked"):
+        handshake(certificates.authority, certificates, certificates.revocation)

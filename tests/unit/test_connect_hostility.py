@@ -421,8 +421,27 @@ async def test_negotiation_that_makes_no_sense_is_a_protocol_error(offer, match)
     await refused(answers(offer + WELCOME), ProtocolError, match, max_protocol_version="3.2")
 
 
-async def test_long_cancel_key_comes_back_whole():
-    key = bytes(range(256))
+@pytest.mark.parametrize("reply", [
+    error("0A000", "unsupported frontend protocol 3.2"), error("08P01", "bad packet"), b""])
+@pytest.mark.parametrize("keyword", ["max_protocol_version", "min_protocol_version"])
+async def test_refusal_of_who_knows_no_new_protocol_says_what_to_try(reply, keyword):
+    raised = await refused(answers_and_closes(reply), (asyncpg_core.PostgresError, ConnectionError),
+                           f"may not know protocol 3.2: try {keyword}=3.0", **{keyword: "3.2"})
+    assert ("unsupported" in str(raised) or "bad packet" in str(raised)) is bool(reply)
+
+
+@pytest.mark.parametrize(("reply", "arguments"), [
+    (error("0A000", "no"), {}), (b"", {}), (error("28000", "no"), {"max_protocol_version": "3.2"}),
+    (negotiate(0x30000) + error("0A000", "no"), {"max_protocol_version": "3.2"}),
+    (wire.CLEARTEXT, {"max_protocol_version": "3.2", "password": "p"})])
+async def test_other_refusals_do_not_speak_of_the_protocol(reply, arguments):
+    raised = await refused(answers_and_closes(reply), (asyncpg_core.PostgresError, ConnectionError), **arguments)
+    assert "protocol_version" not in str(raised)
+
+
+@pytest.mark.parametrize("n_bytes", [4, 5, 32, 255, 256])
+async def test_long_cancel_key_comes_back_whole(n_bytes):
+    key = bytes(range(256))[-n_bytes:]
     welcome = WELCOME.replace(wire.key_data(7, b"key!"), wire.key_data(7, key))
     seen = asyncio.get_running_loop().create_future()
 
@@ -440,7 +459,13 @@ async def test_long_cancel_key_comes_back_whole():
             await connection.execute("SELECT 1", timeout=0.05)
         request = await asyncio.wait_for(seen, 5)
         connection.terminate()
-    assert request == struct.pack("!iii", 12 + 256, wire.CANCEL_REQUEST_CODE, 7) + key
+    assert request == struct.pack("!iii", 12 + n_bytes, wire.CANCEL_REQUEST_CODE, 7) + key
+
+
+@pytest.mark.parametrize("n_bytes", [0, 3, 257, 4000])
+async def test_cancel_key_of_an_impossible_length_is_a_protocol_error(n_bytes):
+    bad = WELCOME.replace(wire.key_data(7, b"key!"), wire.key_data(7, b"k" * n_bytes))
+    await refused(answers(bad), ProtocolError, max_protocol_version="3.2")
 
 
 async def test_server_without_a_cancel_key_connects():

@@ -130,6 +130,26 @@ async def test_every_address_of_a_name_is_tried(monkeypatch):
     assert tried == ["::1", "127.0.0.1"]
 
 
+async def test_balanced_load_shuffles_the_addresses_of_a_name_too(monkeypatch):
+    first = set()
+
+    async def resolve(address):
+        return [(socket.AF_INET, (f"127.0.0.{n}", 1)) for n in range(1, 4)]
+
+    async def open_it(route, password, wish):
+        first.add(route.sockaddr[0])
+        raise InterfaceError("that is enough")
+
+    monkeypatch.setattr(connecting, "resolve_address", resolve)
+    monkeypatch.setattr(connecting, "open_either_way", open_it)
+    for is_random, expected in ((False, 1), (True, 3)):
+        first.clear()
+        for _ in range(100):
+            with pytest.raises(InterfaceError):
+                await connecting.find_session(options(load_balance_hosts=is_random), ClientOptions(), None)
+        assert len(first) == expected
+
+
 async def test_session_opened_in_the_moment_of_a_cancel_is_closed(monkeypatch):
     class Opened:
         is_closed = False

@@ -1,4 +1,4 @@
-"""Every keyword of libpq 18 from every place where it can stand: what it does or why it is refused, and what is sent."""
+"""Every keyword of libpq 18 from every place where it can stand: what it does or why it is refused, what is sent."""
 import ssl
 from urllib.parse import quote
 
