@@ -19,6 +19,7 @@ from typing import Any
 from asyncpg_core import held
 from asyncpg_core.cancel import send_cancel_request
 from asyncpg_core.dial import Route, ask_for_tls, demand_tls, open_socket, start_tls
+from asyncpg_core.gss import TokenMaker
 from asyncpg_core.options import ClientOptions, ConnectOptions, Password, SslMode, UnixAddress
 from asyncpg_core.session import Session
 from asyncpg_core.statement_cache import StatementCache
@@ -111,10 +112,12 @@ class StartupWaiter:
         return self.is_settled
 
 
-async def answer_of(question: object, password: Secret | None) -> object:
+async def answer_of(question: object, password: Secret | None, tokens: TokenMaker) -> object:
     """Answer what a Startup asks."""
     if isinstance(question, auth.AskPassword):
         return password
+    if isinstance(question, auth.AskToken):
+        return await tokens.token(question.received, question.is_negotiable)
     if isinstance(question, auth.AskKeys):
         derive = (question.password, question.salt, question.iterations)
         if question.iterations > auth.OFF_LOOP_ITERATIONS:
@@ -264,11 +267,12 @@ class Attempt:
         waiter = StartupWaiter(session.loop, startup)
         startup.waiter = waiter
         session.submit(startup)
+        tokens = TokenMaker(self.route.address, options)
         try:
             while not await waiter.wait():
                 if authentication.method == "password" and tls is not None and tls.context.verify_mode is ssl.CERT_NONE:
                     warn_of_cleartext()
-                startup.answer(await answer_of(startup.question, self.password))
+                startup.answer(await answer_of(startup.question, self.password, tokens))
                 session.go_on()
             if startup.error is not None:
                 raise startup.error

@@ -1,9 +1,9 @@
 """Authentication: what to answer to each AuthenticationRequest ('R'), and which of them to refuse.
 
-Sans-I/O: `receive` takes a message, `answer` what only the outside has (the password, the derived keys); both return
-the next `Step`. The one idea: a table says which sub-codes are legal now, and every request is held against the
-caller's policy (require_auth, channel_binding, no cleartext in the open) before anything derived from the password
-leaves. GSSAPI and SSPI are refused by name.
+Sans-I/O: `receive` takes a message, `answer` what only the outside has (the password, the derived keys, a token of
+GSSAPI or SSPI); both return the next `Step`. The one idea: a table says which sub-codes are legal now, and every
+request is held against the caller's policy (require_auth, channel_binding, no cleartext in the open) before anything
+that proves who we are leaves.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
 """
@@ -27,7 +27,7 @@ from pgproto.errors import (
     ProtocolError,
     UnsupportedClientFeatureError,
 )
-from pgproto.limits import MAX_SENT_PASSWORD_LENGTH, OFF_LOOP_ITERATIONS
+from pgproto.limits import MAX_SENT_PASSWORD_LENGTH, MAX_TOKEN_ROUNDS, OFF_LOOP_ITERATIONS
 from pgproto.require_auth import AuthPolicy, parse_require_auth
 from pgproto.scram import MECHANISM, MECHANISM_PLUS, ScramClient, ScramKeys, derive_keys, password_bytes
 from pgproto.secret import Secret
@@ -37,6 +37,7 @@ __all__ = [
     "OFF_LOOP_ITERATIONS",
     "AskKeys",
     "AskPassword",
+    "AskToken",
     "AuthOptions",
     "Authenticated",
     "Authentication",
@@ -47,24 +48,21 @@ __all__ = [
     "Send",
     "State",
     "Step",
+    "Token",
     "derive_keys",
 ]
 
 OK = 0
 CLEARTEXT_PASSWORD = 3
 MD5_PASSWORD = 5
+GSS = 7
+GSS_CONTINUE = 8
+SSPI = 9
 SASL = 10
 SASL_CONTINUE = 11
 SASL_FINAL = 12
-# Requests that start a method we do not have: its name, and what require_auth calls it.
-UNSUPPORTED: Mapping[int, tuple[str, str | None]] = {
-    1: ("Kerberos V4", None),
-    2: ("Kerberos V5", None),
-    4: ("crypt", None),
-    6: ("SCM credentials", None),
-    7: ("GSSAPI", "gss"),
-    9: ("SSPI", "sspi"),
-}
+# Requests that start a method we do not have.
+UNSUPPORTED: Mapping[int, str] = {1: "Kerberos V4", 2: "Kerberos V5", 4: "crypt", 6: "SCM credentials"}
 
 CHANNEL_BINDING_MODES = ("disable", "prefer", "require")
 # Keys are remembered only after the server proved its own; a server that salts anew each time must not fill memory.
@@ -114,6 +112,25 @@ class AskKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class AskToken:
+    """Answer with the Token that the GSSAPI or SSPI library makes of the server's, which is None at the beginning.
+
+    `is_negotiable` where the server asked for SSPI, whose two sides agree on Kerberos or something else.
+    """
+
+    received: bytes | None = field(repr=False)
+    is_negotiable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What to send, None for nothing. `is_complete` where the library says that both sides know each other."""
+
+    payload: bytes | None = field(repr=False)
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """Wait for the next request."""
 
@@ -123,7 +140,7 @@ class Authenticated:
     """AuthenticationOk, and the policy allows it."""
 
 
-Step = Send | AskPassword | AskKeys | Nothing | Authenticated
+Step = Send | AskPassword | AskKeys | AskToken | Nothing | Authenticated
 KeyCache = MutableMapping[tuple[str, bytes, int, bytes], ScramKeys]
 
 
@@ -134,17 +151,23 @@ class State(Enum):
     SASL_STARTED = "SASLInitialResponse"
     SASL_ANSWERED = "SASLResponse"
     SASL_PROVED = "AuthenticationSASLFinal"
+    TOKEN_OWED = "a request for a token that is not answered yet"
+    TOKEN_SENT = "a GSSAPI or SSPI token"
+    TOKENS_DONE = "the last GSSAPI or SSPI token"
     DONE = "AuthenticationOk"
 
 
 # method -> legal sub-codes; START also takes those of UNSUPPORTED, to refuse them by name.
 LEGAL: Mapping[State, frozenset[int]] = {
-    State.START: frozenset({OK, CLEARTEXT_PASSWORD, MD5_PASSWORD, SASL}),
+    State.START: frozenset({OK, CLEARTEXT_PASSWORD, MD5_PASSWORD, GSS, SSPI, SASL}),
     State.PASSWORD_OWED: frozenset(),
     State.PASSWORD_SENT: frozenset({OK}),
     State.SASL_STARTED: frozenset({SASL_CONTINUE}),
     State.SASL_ANSWERED: frozenset({SASL_FINAL}),
     State.SASL_PROVED: frozenset({OK}),
+    State.TOKEN_OWED: frozenset(),
+    State.TOKEN_SENT: frozenset({GSS_CONTINUE}),
+    State.TOKENS_DONE: frozenset({OK}),
     State.DONE: frozenset(),
 }
 
@@ -167,6 +190,7 @@ class Authentication:
         self._asked: Callable[[Any], Step] | None = None
         self._cache_key: tuple[str, bytes, int, bytes] | None = None
         self._keys: ScramKeys | None = None
+        self._n_tokens = 0
 
     def receive(self, code: int, body: bytes) -> Step:
         """Return what to do about an AuthenticationRequest; `body` is what follows its sub-code.
@@ -180,8 +204,8 @@ class Authentication:
             raise ProtocolError(f"unexpected authentication request {code} after {self.state.value}", code=code)
         return _HANDLERS[code](self, bytes(body))
 
-    def answer(self, value: str | Secret | ScramKeys | None) -> Step:
-        """Return what to do now that the last Ask is answered: AskPassword with a text, AskKeys with ScramKeys.
+    def answer(self, value: str | Secret | ScramKeys | Token | None) -> Step:
+        """Return what to do now that the last Ask is answered: a text, ScramKeys, a Token.
 
         A Secret stays one until it is hashed or sent; of a str, the locals in a traceback would show the text.
         """
@@ -191,11 +215,8 @@ class Authentication:
         return asked(value)
 
     def _refuse_unsupported(self, code: int) -> None:
-        name, method = UNSUPPORTED[code]
-        if method is not None:
-            self._hold_against_policy(method)
         raise UnsupportedClientFeatureError(
-            f"the server asks for {name} authentication, which this client does not support", code=code
+            f"the server asks for {UNSUPPORTED[code]} authentication, which this client does not support", code=code
         )
 
     def _hold_against_policy(self, method: str) -> None:
@@ -269,6 +290,37 @@ class Authentication:
         self.state = State.PASSWORD_OWED
         self._asked = with_secret
         return AskPassword()
+
+    # -- tokens of GSSAPI and SSPI
+
+    def _receive_gss(self, body: bytes) -> Step:
+        _refuse_trailing(body, 0, "AuthenticationGSS")
+        self._hold_against_policy("gss")
+        return self._ask_token(None)
+
+    def _receive_sspi(self, body: bytes) -> Step:
+        _refuse_trailing(body, 0, "AuthenticationSSPI")
+        self._hold_against_policy("sspi")
+        return self._ask_token(None)
+
+    def _ask_token(self, received: bytes | None) -> Step:
+        self._n_tokens += 1
+        if self._n_tokens > MAX_TOKEN_ROUNDS:
+            raise ProtocolError(f"the server asks for more than {MAX_TOKEN_ROUNDS} tokens")
+        self.state = State.TOKEN_OWED
+        self._asked = self._send_token
+        return AskToken(received, self.method == "sspi")
+
+    def _send_token(self, token: Token) -> Step:
+        self.state = State.TOKENS_DONE if token.is_complete else State.TOKEN_SENT
+        if token.payload:
+            if len(token.payload) + 4 > MAX_SENT_PASSWORD_LENGTH:
+                raise InterfaceError(f"the {self.method} token has {len(token.payload)} bytes, the server reads no "
+                                     f"more than {MAX_SENT_PASSWORD_LENGTH - 4}")
+            return Send(token.payload)
+        if not token.is_complete:
+            raise InternalClientError(f"the {self.method} library is not done and has no token to send")
+        return Nothing()
 
     # -- SASL
 
@@ -357,6 +409,9 @@ _HANDLERS: Mapping[int, Callable[[Authentication, bytes], Step]] = {
     OK: Authentication._receive_ok,
     CLEARTEXT_PASSWORD: Authentication._receive_cleartext_password,
     MD5_PASSWORD: Authentication._receive_md5_password,
+    GSS: Authentication._receive_gss,
+    GSS_CONTINUE: Authentication._ask_token,
+    SSPI: Authentication._receive_sspi,
     SASL: Authentication._receive_sasl,
     SASL_CONTINUE: Authentication._receive_sasl_continue,
     SASL_FINAL: Authentication._receive_sasl_final,

@@ -41,5 +41,7 @@ MAX_INTROSPECTION_ROUNDS = 8
 # SCRAM. PBKDF2 at 20,000 iterations takes about 10 ms; above, the keys are derived off the loop.
 MAX_SCRAM_ITERATIONS = 1_000_000
 OFF_LOOP_ITERATIONS = 20_000
+# GSSAPI and SSPI. Kerberos takes one token each way, SPNEGO before it one or two more.
+MAX_TOKEN_ROUNDS = 16
 # The walk over a server's certificate.
 MAX_CERTIFICATE_LENGTH = 64 * 1024

@@ -42,7 +42,7 @@ ASYNCPG_CORE = [
      "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
     {"dsn"},
-    {"dial"},
+    {"dial", "gss"},
     {"cancel"},
     {"endpoint", "statement_cache"},
     {"call", "transport"},
