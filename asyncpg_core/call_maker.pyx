@@ -11,6 +11,7 @@ from asyncpg_core.call cimport (
 from pgproto.operations.extended cimport Prepare
 from pgproto.operations.operation cimport Operation
 
+from asyncpg_core import naming
 from pgproto.errors import InterfaceError
 from pgproto.record import Record, check_record_class
 
@@ -29,11 +30,14 @@ cdef double seconds_of(timeout) except? -1:
 
 cdef str sql_text(sql):
     """Return the text of a statement as an exact str."""
-    if type(sql) is str:
-        return sql
-    if isinstance(sql, str):
-        return str.__str__(sql) if type(str.__str__(sql)) is str else "".join(sql)
-    raise InterfaceError(f"the query must be a str, got {type(sql).__name__}")
+    return sql if type(sql) is str else exact_text("the query", sql)
+
+
+cdef str exact_text(str what, text):
+    """Return a str that may be of a subclass as an exact one."""
+    if not isinstance(text, str):
+        raise InterfaceError(f"{what} must be a str, got {type(text).__name__}")
+    return str.__str__(text) if type(str.__str__(text)) is str else "".join(text)
 
 
 def refuse_unfit(record_class):
@@ -41,7 +45,10 @@ def refuse_unfit(record_class):
     try:
         check_record_class(record_class)
     except TypeError as error:
-        raise InterfaceError("record_class is expected to be a subclass of asyncpg_core.Record, "
+        if isinstance(record_class, type) and issubclass(record_class, Record):
+            raise InterfaceError(
+                f"record_class must not redefine __new__ or __init__, but {record_class!r} does") from None
+        raise InterfaceError(f"record_class is expected to be a subclass of {naming.package}.Record, "
                              f"got {record_class!r}: {error}") from None
 
 
@@ -118,9 +125,9 @@ cdef class CallMaker:
         call.group = group
         return call
 
-    def prepare(self, sql, str name not None, timeout, make):
+    def prepare(self, sql, name, timeout, make):
         """`make(op)` makes the value of the settled Prepare."""
-        cdef Prepare op = Prepare(sql_text(sql), name)
+        cdef Prepare op = Prepare(sql_text(sql), exact_text("the name of a statement", name))
         cdef Call call = self.new_call("prepare", PREPARE, sql, (), timeout)
         call.op = op
         call.extra = make

@@ -13,13 +13,14 @@ from pgproto.codecs.user_types import Alias
 from pgproto.errors import ClientConfigurationError
 
 HSTORE = "pg_contrib.hstore"
-# SQL's names for types beside those of the catalogue; the last three are common slips.
+# SQL's names for types beside those of the catalogue; the last four are common slips.
 ALIASES = {
     **oids.SQL_ALIASES,
     "char": "bpchar",
     "timestamp with timezone": "timestamptz",
     "timestamp without timezone": "timestamp",
     "time with timezone": "timetz",
+    "time without timezone": "time",
 }
 
 

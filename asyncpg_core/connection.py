@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from asyncpg_core import coroutine_mark, type_codecs
+from asyncpg_core import coroutine_mark, naming, type_codecs
 from asyncpg_core.call_maker import refuse_unfit
 from asyncpg_core.connect import find_session
 from asyncpg_core.copy import Copying
@@ -138,7 +138,7 @@ class Connection(Copying, Listening, Generic[RecordT]):
         return self._calls.fetchval(query, args, column, timeout)
 
     def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
-        """Return the tag of a command, the last one's if the text holds several; '' if it holds none."""
+        """Execute an SQL command, or several, and return the tag of the last one; '' if the text holds none."""
         return self._calls.execute(query, args, timeout)
 
     def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None,
@@ -229,7 +229,7 @@ class Connection(Copying, Listening, Generic[RecordT]):
 
     def get_settings(self) -> ConnectionSettings:
         """Return the parameters that the server reports, live."""
-        return ConnectionSettings(self._session.frontend.parameters)
+        return ConnectionSettings(self._session.frontend.parameters, self._session.registry)
 
     # Resetting
 
@@ -410,7 +410,7 @@ async def connect(
 def check_classes(connection_class: Any, record_class: Any) -> None:
     """Refuse classes that cannot be a connection or a row."""
     if not (isinstance(connection_class, type) and issubclass(connection_class, Connection)):
-        raise InterfaceError("connection_class is expected to be a subclass of asyncpg_core.Connection, "
+        raise InterfaceError(f"connection_class is expected to be a subclass of {naming.package}.Connection, "
                              f"got {connection_class!r}")
     refuse_unfit(record_class)
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from asyncpg_core import naming
 from asyncpg_core.statement_cache import new_name
 from pgproto.errors import InterfaceError, NoActiveSQLTransactionError
 from pgproto.operations.extended import Close, FetchPortal
@@ -221,4 +222,4 @@ class Cursor(Generic[RecordT]):
 
 def portrait(cursor: Cursor[Any] | CursorIterator[Any], portal: Portal) -> str:
     state = "exhausted " if portal.is_exhausted else ""
-    return f'<asyncpg_core.{type(cursor).__name__} "{portal.query[:30]}" {state}{id(cursor):#x}>'
+    return f'<{naming.package}.{type(cursor).__name__} "{portal.query[:30]}" {state}{id(cursor):#x}>'

@@ -7,7 +7,7 @@ may be None.
 from asyncpg_core.statement_cache cimport CachedStatement
 from pgproto.operations.simple cimport SimpleQuery
 
-from asyncpg_core.healing import add_note, hint_at_placeholders, lost_error
+from asyncpg_core.healing import add_note, hint_at_placeholders, hint_at_poolers, lost_error
 from pgproto.errors import PostgresError
 
 
@@ -19,6 +19,7 @@ cdef int explain(Call call, Operation op, object error) except -1:
         error.query = call.sql
         if call.sql is not None:
             hint_at_placeholders(error, call.sql)
+        hint_at_poolers(error)
     if op.failed_in_prelude:
         add_note(error, "while starting the transaction")
     if op.group is not None and error.sqlstate == "25001":

@@ -21,6 +21,10 @@ STALE_NAMED = {"26000", "42P05"}
 # Syntax error, undefined column, undefined operator: what the server makes of `= %s`.
 PLACEHOLDER_ERRORS = {"42601", "42703", "42883"}
 PLACEHOLDER_HINT = "Parameters are written $1, $2, .. in PostgreSQL; %s is not known to it."
+POOLER_HINT = (
+    "A pooler such as pgbouncer that hands the server's processes around by transaction or statement loses track of "
+    "prepared statements: let it keep track of them (max_prepared_statements of pgbouncer 1.21 and later), or connect "
+    "with statement_cache_size=0.")
 # The server's functions that refuse a composite, or an array of one, with other attributes than it has.
 LAYOUT_ERRORS = {"42804", "22P02"}
 LAYOUT_FUNCTIONS = {"record_recv", "array_recv", "record_in"}
@@ -39,6 +43,12 @@ def hint_at_placeholders(error: PostgresError, sql: str) -> None:
     """Say how parameters are written, to somebody whose error comes from %s or %(name)s."""
     if error.sqlstate in PLACEHOLDER_ERRORS and error.hint is None and ("%s" in sql or "%(" in sql):
         error.hint = PLACEHOLDER_HINT
+
+
+def hint_at_poolers(error: PostgresError) -> None:
+    """Say what most often makes a server forget a name, or know it already: that it is not the same server process."""
+    if error.sqlstate in STALE_NAMED:
+        error.hint = f"{error.hint}\n{POOLER_HINT}" if error.hint else POOLER_HINT
 
 
 def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:

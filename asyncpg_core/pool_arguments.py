@@ -23,12 +23,22 @@ def check_sizes(min_size: int, max_size: int, init_size: int | None, max_queries
         raise ValueError("min_size is expected to be greater or equal to zero")
     if min_size > max_size:
         raise ValueError("min_size is greater than max_size")
-    if init_size is not None and not min_size <= init_size <= max_size:
-        raise ValueError("init_size is expected to be between min_size and max_size")
+    if init_size is not None:
+        check_init_size(init_size, min_size, max_size)
     if max_queries <= 0:
         raise ValueError("max_queries is expected to be greater than zero")
     if lifetime < 0:
         raise ValueError("max_inactive_connection_lifetime is expected to be greater or equal to zero")
+
+
+def check_init_size(init_size: int, min_size: int, max_size: int) -> None:
+    """Refuse to begin with fewer connections than are kept, or with more than there may be."""
+    if init_size < 0:
+        raise ValueError("init_size is expected to be greater or equal to zero")
+    if init_size < min_size:
+        raise ValueError("init_size is smaller than min_size")
+    if init_size > max_size:
+        raise ValueError("init_size is greater than max_size")
 
 
 class DefaultSize(int):

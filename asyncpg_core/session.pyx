@@ -286,7 +286,7 @@ cdef class Session(Endpoint):
                 call.wake()
             raise
         self.wakes = None
-        if self.transport.is_direct_now():
+        if self.transport.is_direct_now() and self.on_told is None:     # What was told first is heard first.
             for call in wakes:
                 call.run_callback()
         else:
@@ -558,6 +558,8 @@ cdef class Session(Endpoint):
         if self.farewell_timer is not None:
             self.farewell_timer.cancel()
         self.canceller.stop()
+        if self.watchers is not None:
+            self.watchers.tell_end(self)
         farewell = self.frontend.farewell
         lost = self.frontend.lose()
         queue = list(self.queue) + self.introspector.held_calls()
@@ -567,8 +569,6 @@ cdef class Session(Endpoint):
         self.descriptions.asked = []
         self.statements.clear(server_knows=False)
         self.wake_drainer()
-        if self.watchers is not None:
-            self.watchers.tell_end(self)
         if self.on_end is not None:
             self.on_end(self)
         return 0

@@ -12,6 +12,7 @@ import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from asyncpg_core import naming
 from asyncpg_core.endings import leave_ending
 from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import add_note
@@ -81,7 +82,7 @@ class Transaction:
             words.append("readonly")
         if self._deferrable:
             words.append("deferrable")
-        return f"<asyncpg_core.Transaction {' '.join(words)} {id(self):#x}>"
+        return f"<{naming.package}.Transaction {' '.join(words)} {id(self):#x}>"
 
     # As a context manager
 

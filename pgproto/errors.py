@@ -152,6 +152,7 @@ def shown(value: object) -> str:
 
 # The server's function that refuses a prepared statement whose result has changed; 0A000 has many other uses.
 STALE_PLAN_FUNCTION = "RevalidateCachedQuery"
+STALE_PLAN = "cached statement plan is invalid due to a database schema or configuration change"
 _NOTICE_SEVERITIES = frozenset({"WARNING", "NOTICE", "DEBUG", "INFO", "LOG"})
 
 
@@ -171,7 +172,7 @@ def server_message(fields: Mapping[str, str], query: str | None = None) -> Postg
 def server_error(fields: Mapping[str, str], query: str | None = None) -> PostgresError:
     """Return the exception of an ErrorResponse; that of a plan which no longer fits is InvalidCachedStatementError."""
     if fields.get("C") == "0A000" and fields.get("R") == STALE_PLAN_FUNCTION:
-        stale = InvalidCachedStatementError(fields.get("M", ""))
+        stale = InvalidCachedStatementError(f"{STALE_PLAN}: {fields.get('M', '')}")
         stale.hold(fields, query)
         return stale
     return PostgresError.new(fields, query)

@@ -38,7 +38,7 @@ PGPROTO = [
     {"trace"},
 ]
 ASYNCPG_CORE = [
-    {"keywords", "home", "given", "coroutine_mark", "exactness", "exceptions", "healing", "server_version",
+    {"keywords", "home", "given", "naming", "coroutine_mark", "exactness", "exceptions", "healing", "server_version",
      "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
     {"dsn"},

@@ -18,6 +18,7 @@ from os import PathLike
 from types import ModuleType
 from typing import Any
 
+from asyncpg_core import naming
 from asyncpg_core.compat._version import __version__
 
 ALIAS = "asyncpg"
@@ -43,6 +44,7 @@ def install_as_asyncpg(force: bool = False) -> None:
             del sys.modules[name]
     sys.meta_path.insert(0, AliasFinder())
     package.__version__ = __version__    # type: ignore[attr-defined]
+    naming.package = ALIAS
     for name, module in [*sys.modules.items()]:
         if is_at_or_below(name, PACKAGE):
             sys.modules[ALIAS + name[len(PACKAGE):]] = module

@@ -31,7 +31,7 @@ class Protocol:
         return self.session.frontend.backend_pid
 
     def get_settings(self) -> ConnectionSettings:
-        return ConnectionSettings(self.session.frontend.parameters)
+        return ConnectionSettings(self.session.frontend.parameters, self.session.registry)
 
     def abort(self) -> None:
         self.session.abort()

@@ -23,7 +23,7 @@ cdef int array_text_encode(Codec codec, WriteBuffer out, object value) except -1
     cdef Py_ssize_t at = out.length
     cdef WriteBuffer elements
     if not is_array(value):
-        raise TypeError(f"a sized iterable container was expected, got {type(value).__name__}")
+        raise TypeError(f"sized iterable container expected, got {type(value).__name__}")
     begin(&shape, value)
     # Bounds stand before the elements, which have to be seen for the upper ones.
     elements = WriteBuffer() if shape.is_bounded else out

@@ -60,7 +60,7 @@ cdef int array_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef Shape shape
     cdef Py_ssize_t at = out.length
     if not is_array(value):
-        raise TypeError(f"a sized iterable container was expected, got {type(value).__name__}")
+        raise TypeError(f"sized iterable container expected, got {type(value).__name__}")
     begin(&shape, value)
     put_level(codec, out, &shape, items_of(value), 0)
     if shape.has_null:

@@ -147,7 +147,7 @@ def record_codec(uint32_t oid, find):
 
 cdef int record_encode(Codec codec, WriteBuffer out, object value) except -1:
     raise UnsupportedClientFeatureError(
-        "values of the type record cannot be sent", hint="cast the parameter to a composite type")
+        "input of anonymous composite types is not supported", hint="cast the parameter to a composite type")
 
 
 cdef object record_decode(Codec codec, Slice body):

@@ -40,6 +40,8 @@ cdef list pairs_of(object value):
         raise TypeError(f"a mapping or an iterable of pairs was expected, got {type(value).__name__}")
     for pair in value.items() if isinstance(value, Mapping) else value:
         key, item = pair
+        if key is None:
+            raise TypeError("null value not allowed in hstore key")
         if not PyUnicode_Check(key):
             raise TypeError(f"keys are expected to be str, got {type(key).__name__}")
         if item is not None and not PyUnicode_Check(item):

@@ -38,7 +38,7 @@ cdef object whole_of(object value):
     if hasattr(value, "__index__"):
         return PyNumber_Index(value)
     if not hasattr(value, "__int__"):
-        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+        raise TypeError(f"an integer is required, got {type(value).__name__}")
     whole = int(value)
     if isinstance(value, Number) and whole != value:
         raise ValueError(f"a whole number was expected, got {value!r}")

@@ -27,7 +27,7 @@ cdef tuple bounds_of(object value, int *flags):
     elif PyTuple_Check(value) or PyList_Check(value):
         lower, upper = None, None
         if len(value) > 2:
-            raise ValueError(f"0 to 2 bounds were expected, got {len(value)}")
+            raise ValueError(f"expected 0, 1 or 2 elements, got {len(value)}")
         if len(value) == 0:
             found = RANGE_EMPTY
         else:
@@ -35,7 +35,7 @@ cdef tuple bounds_of(object value, int *flags):
             upper = value[1] if len(value) == 2 else None
             found = RANGE_LOWER_INCLUSIVE | RANGE_UPPER_INCLUSIVE
     else:
-        raise TypeError(f"a Range, list or tuple was expected, got {type(value).__name__}")
+        raise TypeError(f"list, tuple or Range object expected, got {type(value).__name__}")
     if not found & RANGE_EMPTY:
         if lower is None:
             found = found & ~RANGE_LOWER_INCLUSIVE | RANGE_LOWER_INFINITE
@@ -60,5 +60,5 @@ cdef object bound_error(Codec codec, str which, object error):
 cdef tuple ranges_of(object value):
     """The ranges of a multirange."""
     if not is_array(value):
-        raise TypeError(f"a sequence of ranges was expected, got {type(value).__name__}")
+        raise TypeError(f"expected a sequence of ranges, got {type(value).__name__}")
     return items_of(value)

@@ -32,11 +32,11 @@ cdef uint64_t LSN_MAX = 0xFFFFFFFFFFFFFFFFULL
 cdef uint64_t XID_MAX = 0x7FFFFFFFFFFFFFFFULL
 
 
-cdef tuple parts_of(object value, Py_ssize_t n, str expected):
+cdef tuple parts_of(object value, Py_ssize_t n, str type_name, str shape):
     if not PyTuple_Check(value) and not PyList_Check(value):
-        raise TypeError(f"{expected} was expected, got {type(value).__name__}")
+        raise TypeError(f"list or tuple expected: {shape}, got {type(value).__name__}")
     if len(value) != n:
-        raise ValueError(f"{expected} was expected, got {len(value)} items")
+        raise ValueError(f"invalid number of elements in {type_name} tuple: {shape} expected, got {len(value)}")
     return tuple(value)
 
 
@@ -50,10 +50,22 @@ cdef uint64_t take_number(Codec codec, Slice *text, uint64_t high, Slice whole) 
 
 # tid
 
+cdef tuple tid_parts(object value):
+    """Block and offset, each as an int in its range."""
+    block, offset = parts_of(value, 2, "tid", "(block, offset)")
+    part = "block"
+    try:
+        block = uint64_of(block, BLOCK_MAX, "uint32")
+        part = "offset"
+        return block, uint64_of(offset, OFFSET_MAX, "uint16")
+    except OverflowError as error:
+        raise OverflowError(f"tuple id {part} {error}") from None
+
+
 cdef int tid_encode(Codec codec, WriteBuffer out, object value) except -1:
-    block, offset = parts_of(value, 2, "a tuple (block, offset)")
-    out.put_int32(<int32_t><uint32_t>uint64_of(block, BLOCK_MAX, "tid block uint32"))
-    return out.put_int16(<int16_t><uint16_t>uint64_of(offset, OFFSET_MAX, "tid offset uint16"))
+    block, offset = tid_parts(value)
+    out.put_int32(<int32_t><uint32_t>block)
+    return out.put_int16(<int16_t><uint16_t>offset)
 
 
 cdef object tid_decode(Codec codec, Slice body):
@@ -64,9 +76,8 @@ cdef object tid_decode(Codec codec, Slice body):
 
 
 cdef int tid_text_encode(Codec codec, WriteBuffer out, object value) except -1:
-    block, offset = parts_of(value, 2, "a tuple (block, offset)")
-    return out.put_text(f"({uint64_of(block, BLOCK_MAX, 'tid block uint32')},"
-                        f"{uint64_of(offset, OFFSET_MAX, 'tid offset uint16')})")
+    block, offset = tid_parts(value)
+    return out.put_text(f"({block},{offset})")
 
 
 cdef object tid_text_decode(Codec codec, Slice body):
@@ -130,7 +141,7 @@ cdef object lsn_text_decode(Codec codec, Slice body):
 
 cdef tuple snapshot_parts(object value):
     """xmin, xmax and the tuple of the transactions in progress, each as an int in its range."""
-    first, last, running = parts_of(value, 3, "a tuple (xmin, xmax, (xid, ..))")
+    first, last, running = parts_of(value, 3, "snapshot", "(xmin, xmax, (xid, ..))")
     if not is_array(running):
         raise TypeError(f"a tuple (xmin, xmax, (xid, ..)) was expected, got {type(running).__name__} for the xids")
     xids = tuple([uint64_of(xid, XID_MAX, "txid int64") for xid in items_of(running)])
@@ -188,7 +199,7 @@ cdef object snapshot_text_decode(Codec codec, Slice body):
 cdef int vector_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef Py_ssize_t at
     if not is_array(value):
-        raise TypeError(f"a sized iterable container was expected, got {type(value).__name__}")
+        raise TypeError(f"sized iterable container expected, got {type(value).__name__}")
     items = items_of(value)
     if len(items) > 0x7FFFFFFF // 8:
         raise OverflowError(f"{0x7FFFFFFF // 8} elements are the limit, got {len(items)}")
@@ -204,7 +215,7 @@ cdef int vector_encode(Codec codec, WriteBuffer out, object value) except -1:
 
 cdef int vector_text_encode(Codec codec, WriteBuffer out, object value) except -1:
     if not is_array(value):
-        raise TypeError(f"a sized iterable container was expected, got {type(value).__name__}")
+        raise TypeError(f"sized iterable container expected, got {type(value).__name__}")
     for i, item in enumerate(items_of(value)):
         if i:
             out.put_byte(c" ")

@@ -155,7 +155,7 @@ cdef int64_t local_moment(object value) except? -1:
     if infinity != FINITE:
         return infinite_moment(value, infinity)
     if not PyDate_Check(value):
-        raise TypeError(f"a datetime or date was expected, got {type(value).__name__}")
+        raise TypeError(f"expected a datetime.date or datetime.datetime, got {type(value).__name__!r}")
     if offset_of(value) is not None:
         raise ValueError("a naive datetime was expected for timestamp, got one with a time zone: make the column "
                          "timestamptz, or pass value.astimezone(timezone.utc).replace(tzinfo=None)")
@@ -184,7 +184,7 @@ cdef int64_t zoned_moment(object value) except? -1:
     if infinity != FINITE:
         return infinite_moment(value, infinity)
     if not PyDate_Check(value):
-        raise TypeError(f"a datetime or date was expected, got {type(value).__name__}")
+        raise TypeError(f"expected a datetime.date or datetime.datetime, got {type(value).__name__!r}")
     if PyDateTime_Check(value) and datetime_tzinfo(value) is utc:
         return wall_clock(value)
     offset = offset_of(value)

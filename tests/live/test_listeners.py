@@ -5,7 +5,13 @@ import io
 import pytest
 
 import asyncpg_core
-from asyncpg_core.exceptions import InterfaceError, InterfaceWarning, PostgresLogMessage, PostgresWarning
+from asyncpg_core.exceptions import (
+    ConnectionDoesNotExistError,
+    InterfaceError,
+    InterfaceWarning,
+    PostgresLogMessage,
+    PostgresWarning,
+)
 from asyncpg_core.query_log import LoggedQuery
 from tests.support.waiting import until
 
@@ -171,6 +177,14 @@ async def test_notices_and_warnings_are_log_messages(connection):
     assert len(heard) == 2
 
 
+async def test_a_notice_is_heard_before_the_query_that_raised_it_goes_on(connection):
+    heard, current = [], None
+    connection.add_log_listener(lambda _, notice: heard.append((notice.message, current)))
+    for current in ("first", "second"):
+        await connection.execute(f"do $$ begin raise notice '{current}'; end $$")
+    assert heard == [("first", "first"), ("second", "second")]
+
+
 async def test_reset_forgets_listeners_but_not_loggers(connection):
     heard, logged = Heard(), Heard()
     await connection.add_listener("news", heard)
@@ -278,6 +292,22 @@ async def test_the_end_is_told_once(connection, connect, end):
     await asyncio.sleep(0.01)
     assert heard == [(connection,)]
     assert removed == []
+
+
+async def test_the_end_is_told_before_a_query_fails_by_it(connection, connect):
+    heard, heard_later, other = Heard(), Heard(), await connect()
+
+    async def hear(*args):
+        heard_later(*args)
+
+    connection.add_termination_listener(heard)
+    connection.add_termination_listener(hear)
+    query = asyncio.ensure_future(connection.fetchval("select pg_sleep(10)"))
+    await until(lambda: connection._protocol.queries_count)
+    await other.execute(f"select pg_terminate_backend({connection.get_server_pid()})")
+    with pytest.raises(ConnectionDoesNotExistError):
+        await query
+    assert heard == heard_later == [(connection,)]
 
 
 async def test_on_a_closed_connection_listeners_are_removed_but_not_added(connection):

@@ -330,6 +330,12 @@ async def test_an_explicit_name_is_honoured_and_a_duplicate_is_refused(connectio
     with pytest.raises(exceptions.DuplicatePreparedStatementError):
         await connection.prepare("select 6", name="mine")
     assert await statement.fetchval() == 5
+    class Name(str):
+        pass
+
+    assert (await connection.prepare("select 6", name=Name("other"))).get_name() == "other"
+    with pytest.raises(exceptions.InterfaceError, match="the name of a statement must be a str, got int"):
+        await connection.prepare("select 6", name=5)
     unnamed = await connection.prepare("select 7", name="")
     assert (unnamed.get_name(), await unnamed.fetchval()) == ("", 7)
 

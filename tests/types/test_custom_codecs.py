@@ -116,7 +116,8 @@ async def test_what_cannot_have_a_codec_is_refused(connection, schema, name, sch
 
 async def test_a_builtin_types_codec_is_set_without_a_query(connection):
     eye = Eye(connection)
-    for name in ("int", "double precision", "timestamp with timezone", "char", "jsonb", "decimal"):
+    for name in ("int", "double precision", "timestamp with timezone", "time without timezone", "char", "jsonb",
+                 "decimal"):
         await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str)
     assert eye.kinds == ""
 

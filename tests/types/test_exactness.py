@@ -76,7 +76,7 @@ async def test_what_python_cannot_hold_is_out_of_range_and_names_the_column(conn
 
 @pytest.mark.parametrize(("type_name", "value", "says"), [
     ("int4[]", [1, 2**31], "invalid array element at index 1: value out of int32 range"),
-    ("int4[]", [[1], ["x"]], r"invalid array element at index \[1\]\[0\]: 'str' object cannot"),
+    ("int4[]", [[1], ["x"]], r"invalid array element at index \[1\]\[0\]: an integer is required, got str"),
     ("text[]", ["a", 5], "invalid array element at index 1: expected str, got int"),
     ("macaddr[]", ["08:00:2b:01:02:03", 5], "invalid array element at index 1: expected str, got int"),
     ("interval[]", [datetime.timedelta.max], "invalid array element at index 0: .* 106751991 days"),

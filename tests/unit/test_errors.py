@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 from asyncpg_core import exceptions
+from asyncpg_core.healing import POOLER_HINT, hint_at_poolers
 from pgproto import errors
 from tools import generate_sqlstate
 
@@ -229,5 +230,21 @@ def test_a_stale_plan_is_told_from_other_features_that_are_not_supported():
     fields = {"S": "ERROR", "V": "ERROR", "C": "0A000", "M": "cached plan must not change result type"}
     stale = errors.server_message({**fields, "R": "RevalidateCachedQuery"})
     assert type(stale) is errors.InvalidCachedStatementError
-    assert (stale.sqlstate, str(stale)) == ("0A000", "cached plan must not change result type")
+    assert (stale.sqlstate, str(stale)) == ("0A000", f"{errors.STALE_PLAN}: cached plan must not change result type")
+    assert stale.message == "cached plan must not change result type"
     assert type(errors.server_message(fields)) is exceptions.FeatureNotSupportedError
+
+
+@pytest.mark.parametrize("sqlstate", ["26000", "42P05"])
+def test_an_error_about_a_statements_name_hints_at_poolers_behind_the_servers_own_hint(sqlstate):
+    alone = errors.server_error({"C": sqlstate, "M": "no"})
+    hint_at_poolers(alone)
+    assert alone.hint == POOLER_HINT
+    for word in ("pgbouncer", "statement_cache_size=0"):
+        assert word in alone.hint
+    hinted = errors.server_error({"C": sqlstate, "M": "no", "H": "the server's"})
+    hint_at_poolers(hinted)
+    assert hinted.hint == f"the server's\n{POOLER_HINT}"
+    other = errors.server_error({"C": "22012", "M": "division by zero"})
+    hint_at_poolers(other)
+    assert other.hint is None

@@ -20,8 +20,9 @@ def make(**settings):
     ({"min_size": -1}, "min_size is expected to be greater or equal to zero"),
     ({"min_size": 6, "max_size": 5}, "min_size is greater than max_size"),
     ({"min_size": 10, "max_size": 5}, "min_size is greater than max_size"),
-    ({"min_size": 2, "max_size": 4, "init_size": 1}, "init_size"),
-    ({"min_size": 2, "max_size": 4, "init_size": 5}, "init_size"),
+    ({"min_size": 2, "max_size": 4, "init_size": 1}, "init_size is smaller than min_size"),
+    ({"min_size": 2, "max_size": 4, "init_size": 5}, "init_size is greater than max_size"),
+    ({"min_size": 0, "max_size": 4, "init_size": -1}, "init_size is expected to be greater or equal to zero"),
     ({"max_queries": 0}, "max_queries is expected to be greater than zero"),
     ({"max_inactive_connection_lifetime": -0.1}, "max_inactive_connection_lifetime is expected"),
 ])

@@ -27,5 +27,5 @@ REFUSED = [
     Refused("xid8", 2**64, "value out of uint64 range"),
     Refused("int4", 1.5, "a whole number was expected"),
     Refused("int8", Decimal("1.5"), "a whole number was expected"),
-    Refused("int4", "1", "cannot be interpreted as an integer"),
+    Refused("int4", "1", "an integer is required, got str"),
 ]

@@ -26,7 +26,7 @@ ROWS = [
     Row("timestamptz", DATETIMETZ_NEGATIVE_INFINITY, "-infinity"),
 ]
 REFUSED = [
-    Refused("timestamp", "2024-01-01", "a datetime or date was expected"),
+    Refused("timestamp", "2024-01-01", "expected a datetime.date or datetime.datetime"),
     Refused("timestamp", datetime(2000, 1, 1, tzinfo=UTC), "make the column timestamptz"),
-    Refused("timestamptz", 5, "a datetime or date was expected"),
+    Refused("timestamptz", 5, "expected a datetime.date or datetime.datetime"),
 ]

@@ -8,7 +8,7 @@ ROWS = [
     Row("oidvector", [], "", in_array=False),
 ]
 REFUSED = [
-    Refused("int2vector", "1 2", "a sized iterable container was expected"),
+    Refused("int2vector", "1 2", "sized iterable container expected"),
     Refused("int2vector", [40000], "value out of int16 range"),
     Refused("oidvector", [-1], "value out of uint32 range"),
 ]

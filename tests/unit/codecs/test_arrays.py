@@ -29,7 +29,7 @@ def test_sized_iterables_are_arrays(value, read):
 
 
 @pytest.mark.parametrize(("value", "kind", "text"), [
-    (5, TypeError, "a sized iterable container was expected, got int"),
+    (5, TypeError, "sized iterable container expected, got int"),
     ("123", TypeError, "got str"), (b"123", TypeError, "got bytes"), (bytearray(b"1"), TypeError, "got bytearray"),
     (memoryview(b"1"), TypeError, "got memoryview"), ({1: 2}, TypeError, "got dict"),
     (iter([1]), TypeError, "iterator"),
@@ -39,10 +39,10 @@ def test_sized_iterables_are_arrays(value, read):
     ([[], [1]], ValueError, "non-homogeneous"), ([[1], []], ValueError, "non-homogeneous"),
     ([[1], (2,)], ValueError, "non-homogeneous"),
     ([[[[[[[1]]]]]]], ValueError, "dimensions"),
-    (["a"], TypeError, "invalid array element at index 0: 'str'"),
-    ([[1, 2], [3, "a"]], TypeError, r"invalid array element at index \[1\]\[1\]: 'str'"),
+    (["a"], TypeError, "invalid array element at index 0: an integer is required, got str"),
+    ([[1, 2], [3, "a"]], TypeError, r"invalid array element at index \[1\]\[1\]: an integer is required, got str"),
     ([1, 2**31], OverflowError, "invalid array element at index 1: value out of int32 range"),
-    ([(1, 2)], TypeError, "invalid array element at index 0: 'tuple'"),
+    ([(1, 2)], TypeError, "invalid array element at index 0: an integer is required, got tuple"),
     ([1.5], ValueError, "invalid array element at index 0: a whole number"),
 ])
 def test_what_is_no_array_of_the_type_is_refused_by_name(value, kind, text):

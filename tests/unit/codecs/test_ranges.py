@@ -52,12 +52,12 @@ def test_a_sequence_of_bounds_includes_both(given, read):
 
 
 @pytest.mark.parametrize(("codec", "value", "kind", "text"), [
-    (INT4RANGE, (1, 2, 3), ValueError, "0 to 2 bounds were expected, got 3"),
-    (INT4RANGE, 5, TypeError, "a Range, list or tuple was expected, got int"),
+    (INT4RANGE, (1, 2, 3), ValueError, "expected 0, 1 or 2 elements, got 3"),
+    (INT4RANGE, 5, TypeError, "list, tuple or Range object expected, got int"),
     (INT4RANGE, "[1,2)", TypeError, "got str"),
     (INT4RANGE, Range(1, "x"), TypeError, r"invalid upper bound \(int4\)"),
     (INT4RANGE, Range(2**31, None), OverflowError, "invalid lower bound"),
-    (INT4MULTIRANGE, Range(1, 2), TypeError, "a sequence of ranges was expected, got Range"),
+    (INT4MULTIRANGE, Range(1, 2), TypeError, "expected a sequence of ranges, got Range"),
     (INT4MULTIRANGE, [Range(1, 2), Range("x")], TypeError, "invalid range at index 1: invalid lower bound"),
 ])
 def test_what_is_no_range_is_refused_by_name(codec, value, kind, text):

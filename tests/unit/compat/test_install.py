@@ -47,6 +47,24 @@ assert asyncpg.run_as_asyncpg.__spec__.name == "asyncpg_core.run_as_asyncpg"
 """)
 
 
+def test_texts_name_the_package_that_was_imported(python):
+    python("""
+import asyncpg_core
+from asyncpg_core.connection import check_classes
+def refusal(*classes):
+    try:
+        check_classes(*classes)
+    except asyncpg_core.InterfaceError as error:
+        return str(error)
+for name in ("asyncpg_core", "asyncpg"):
+    assert refusal(int, asyncpg_core.Record).startswith(
+        f"connection_class is expected to be a subclass of {name}.Connection, got"), refusal(int, asyncpg_core.Record)
+    assert refusal(asyncpg_core.Connection, int).startswith(
+        f"record_class is expected to be a subclass of {name}.Record, got")
+    asyncpg_core.install_as_asyncpg()
+""")
+
+
 def test_what_asyncpg_does_not_have_is_not_there(python):
     python(INSTALLED + """
 try:
