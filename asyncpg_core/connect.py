@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from asyncpg_core.dial import Route, resolve_address
@@ -19,6 +19,15 @@ from pgproto.errors import TargetServerAttributeNotMatched
 from pgproto.secret import Secret
 
 T = TypeVar("T")
+Attempt = Callable[[], Awaitable[Found]]
+
+
+async def unobserved(route: Route, options: ConnectOptions, attempt: Attempt) -> Found:
+    return await attempt()
+
+
+# Every attempt to start a session goes through this; compat puts a function here that lets tracers see it.
+observer: list[Callable[[Route, ConnectOptions, Attempt], Awaitable[Found]]] = [unobserved]
 # A server that answers at all answers within seconds; without a limit of its own an attempt gets a fair share.
 LEAST_ATTEMPT_SECONDS = 2.0
 
@@ -119,7 +128,7 @@ class Search:
     async def try_address(self, route: Route, password: Secret | None) -> tuple[Found, bool]:
         """Return a session, and whether its server is of the kind that is wanted."""
         wanted = self.wish.options.target_session_attrs
-        found = await open_either_way(route, password, self.wish)
+        found = await observer[0](route, self.wish.options, lambda: open_either_way(route, password, self.wish))
         self.opened.append(found[0])
         return found, wanted == "any" or fits(wanted, *await server_role(found[0]))
 

@@ -19,6 +19,7 @@ from asyncpg_core.dsn import resolve
 from asyncpg_core.listeners import Listening
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
 from asyncpg_core.parting import drain, part
+from asyncpg_core.patchable import Patchable
 from asyncpg_core.pipeline import Pipeline
 from asyncpg_core.prepared_statement import PreparedStatement
 from asyncpg_core.protocol.protocol import Protocol
@@ -40,11 +41,12 @@ OtherT = TypeVar("OtherT", bound=Record)
 ConnectionT = TypeVar("ConnectionT", bound="Connection[Any]")
 
 
-class Connection(Copying, Listening, Generic[RecordT]):
+class Connection(Copying, Listening, Generic[RecordT], metaclass=Patchable):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",
                  "_top_transaction", "_lease", "_pool", "_server_version", "_known_reset", "_is_raw", "__weakref__")
+    _transaction_class = Transaction
 
     def __init__(self, protocol: Protocol, transport: Any, loop: asyncio.AbstractEventLoop, addr: Any,
                  config: ClientOptions, params: ConnectOptions) -> None:
@@ -80,7 +82,7 @@ class Connection(Copying, Listening, Generic[RecordT]):
         face = cls.__new__(cls)
         face._protocol = self._protocol
         face._session = self._session
-        face._calls = self._calls
+        face._calls = self._session.calls
         face._transport = self._transport
         face._loop = self._loop
         face._addr = self._addr
@@ -170,6 +172,10 @@ class Connection(Copying, Listening, Generic[RecordT]):
     def prepare(self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: Any = None
                 ) -> Coroutine[Any, Any, PreparedStatement[Any]]:
         """Return a PreparedStatement; without `name` it gets one that is unique, or none in prepare mode `never`."""
+        return self._new_statement(query, name, timeout, record_class)
+
+    def _new_statement(self, query: str, name: str | None, timeout: float | None, record_class: Any
+                       ) -> Coroutine[Any, Any, PreparedStatement[Any]]:
         session = self._session
         if name is None:
             name = "" if session.statements.mode == "never" else new_name()
@@ -200,7 +206,7 @@ class Connection(Copying, Listening, Generic[RecordT]):
                     ) -> Transaction:
         """Return a transaction block, or a savepoint inside one; see Transaction."""
         self._check_open()
-        return Transaction(self, isolation, readonly, deferrable)
+        return self._transaction_class(self, isolation, readonly, deferrable)
 
     def pipeline(self) -> Pipeline:
         """Return a block whose calls are written together; see Pipeline."""
@@ -269,7 +275,7 @@ class Connection(Copying, Listening, Generic[RecordT]):
                 await session.calls.execute("ROLLBACK", (), timeout)
         query = self.get_reset_query()
         if query:
-            await session.calls.execute(f"RESET SESSION AUTHORIZATION; {query}", (), timeout)
+            await self.execute(f"RESET SESSION AUTHORIZATION; {query}", timeout=timeout)
 
     def _forget_transaction(self) -> None:
         """Drop what transactions of this connection still owe."""

@@ -7,7 +7,7 @@ in the middle, be it the source, the sink, a value, the time or the caller, the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import copy_statement
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from asyncpg_core.call_maker import CallMaker
     from asyncpg_core.server_version import ServerVersion
     from asyncpg_core.session import Session
-    from asyncpg_core.statement_cache import CachedStatement
 
 
 END = object()
@@ -63,7 +62,7 @@ class Copying:
         sql = copy_statement.copy_out_of(table, {
             "format": format, "oids": oids, "delimiter": delimiter, "null": null, "header": header, "quote": quote,
             "escape": escape, "force_quote": force_quote, "encoding": encoding})
-        return await copy_out(self._session, "copy_from_table", sql, output, Budget(self._session, timeout))
+        return await self._copy_out("copy_from_table", sql, output, Budget(self._session, timeout))
 
     async def copy_from_query(
         self, query: str, *args: Any, output: Output, timeout: float | None = None, format: str | None = None,
@@ -82,7 +81,7 @@ class Copying:
         sql = copy_statement.copy_out_of(copy_statement.in_brackets(query), {
             "format": format, "oids": oids, "delimiter": delimiter, "null": null, "header": header, "quote": quote,
             "escape": escape, "force_quote": force_quote, "encoding": encoding})
-        return await copy_out(self._session, "copy_from_query", sql, output, budget)
+        return await self._copy_out("copy_from_query", sql, output, budget)
 
     async def copy_to_table(
         self, table_name: str, *, source: Source, columns: Iterable[str] | None = None, schema_name: str | None = None,
@@ -100,7 +99,7 @@ class Copying:
             "format": format, "oids": oids, "freeze": freeze, "delimiter": delimiter, "null": null, "header": header,
             "quote": quote, "escape": escape, "force_quote": force_quote, "force_not_null": force_not_null,
             "force_null": force_null, "encoding": encoding}, where)
-        return await copy_in(self._session, "copy_to_table", sql, source, Budget(self._session, timeout))
+        return await self._copy_in("copy_to_table", sql, source, Budget(self._session, timeout))
 
     async def copy_records_to_table(
         self, table_name: str, *, records: Iterable[Sequence[Any]] | AsyncIterable[Sequence[Any]],
@@ -120,6 +119,12 @@ class Copying:
             self, copy_statement.columns_of(table, columns),
             copy_statement.target(table_name, schema_name, columns), where, Budget(self._session, timeout))
         return await writing.run(records)
+
+    def _copy_out(self, name: str, sql: str, output: Output, budget: Budget) -> Coroutine[Any, Any, str]:
+        return copy_out(self._session, name, sql, output, budget)
+
+    def _copy_in(self, name: str, sql: str, source: Source, budget: Budget) -> Coroutine[Any, Any, str]:
+        return copy_in(self._session, name, sql, source, budget)
 
     def _check_where(self, where: str | None) -> None:
         parameters = self._session.frontend.parameters
@@ -255,7 +260,10 @@ class RecordsCopy:
         is_retried = False
         while True:
             entry = await self.calls.describe("copy_records_to_table", self.select, self.budget.left())
-            tag = await self.attempt(entry, records)
+            statement: Any = entry.statement
+            rows = RowWriter(tuple([column.name for column in statement.columns]), statement.column_codecs)
+            sql = copy_statement.copy_into(self.table, {"format": rows.format}, self.where)
+            tag = await self.attempt(sql, statement, rows, records)
             if tag is not None:
                 return tag
             self.connection._session.statements.forget(entry)
@@ -265,11 +273,8 @@ class RecordsCopy:
                     "transaction")
             is_retried = True
 
-    async def attempt(self, entry: CachedStatement, records: Any) -> str | None:
+    async def attempt(self, sql: str, statement: Statement, rows: RowWriter, records: Any) -> str | None:
         """Return the tag, None if the table has changed since it was described."""
-        statement: Any = entry.statement
-        rows = RowWriter(tuple([column.name for column in statement.columns]), statement.column_codecs)
-        sql = copy_statement.copy_into(self.table, {"format": rows.format}, self.where)
         op = CopyIn(sql)
         turn = CopyTurn(op)
         again = self.calls.run("copy_records_to_table", Prepare(self.select), self.budget.left())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncpg_core import naming
@@ -111,7 +111,7 @@ class Portal:
         """Return the cursor's statement, prepared if it is not yet."""
         self.check("Connection.cursor")
         if self._prepared is None:
-            self._prepared = await self._connection.prepare(self.query, timeout=timeout)
+            self._prepared = await self._connection._new_statement(self.query, None, timeout, None)
         return self._prepared
 
     async def fetch(self, n: int, timeout: float | None) -> list[Any]:
@@ -122,13 +122,13 @@ class Portal:
         statement = (await self.prepare(timeout))._statement
         if self._name is not None:
             op = FetchPortal(self._statement or statement, self._name, sink, row_limit=n)
-            return self._end(await self._session.calls.run("fetch", op, timeout))
+            return self._end(await self._connection._calls.run("fetch", op, timeout))
         # A binding that fails may have left a portal behind, so each has its own name. Who fetches at the same time
         # finds the portal bound, because operations are executed in the order in which they started.
         self._name = name = new_name()
         op = FetchPortal(statement, name, sink, row_limit=n, arguments=self._args, with_parse=not statement.name)
         try:
-            rows = self._end(await self._session.calls.run("fetch", op, timeout))
+            rows = self._end(await self._connection._calls.run("fetch", op, timeout))
         except BaseException:
             self._name = None
             raise
@@ -158,41 +158,15 @@ class Portal:
         if self.is_exhausted or skipped == n:
             return skipped
         self.check("Cursor.forward")
-        tag = await self._session.calls.execute(f'MOVE FORWARD {n - skipped} "{self._name}"', (), timeout)
+        tag = await self._connection._calls.execute(f'MOVE FORWARD {n - skipped} "{self._name}"', (), timeout)
         n_moved = int(tag.rpartition(" ")[2])
         if n_moved < n - skipped:
             self._exhaust()
         return skipped + n_moved
 
 
-class CursorIterator(Generic[RecordT]):
-    """The rows of a query for `async for`, fetched `prefetch` at a time."""
-
-    __slots__ = ("_portal", "_prefetch", "_rows", "_timeout")
-
-    def __init__(self, portal: Portal, prefetch: int, timeout: float | None) -> None:
-        self._portal = portal
-        self._prefetch = prefetch
-        self._timeout = timeout
-        self._rows: deque[RecordT] = deque()
-
-    def __repr__(self) -> str:
-        return portrait(self, self._portal)
-
-    def __aiter__(self) -> CursorIterator[RecordT]:
-        return self
-
-    async def __anext__(self) -> RecordT:
-        if not self._rows:
-            if not self._portal.is_exhausted:
-                self._rows.extend(await self._portal.fetch(self._prefetch, self._timeout))
-            if not self._rows:
-                raise StopAsyncIteration
-        return self._rows.popleft()
-
-
-class Cursor(Generic[RecordT]):
-    """A cursor to fetch from and to move by hand. Once there are no more rows, it says so without asking the server."""
+class BaseCursor:
+    """What both kinds of cursor have. All fetching goes through `_bind_exec` and `_exec`, which tracers replace."""
 
     __slots__ = ("_portal",)
 
@@ -200,17 +174,70 @@ class Cursor(Generic[RecordT]):
         self._portal = portal
 
     def __repr__(self) -> str:
-        return portrait(self, self._portal)
+        state = "exhausted " if self._portal.is_exhausted else ""
+        return f'<asyncpg_core.{type(self).__name__} "{self._portal.query[:30]}" {state}{id(self):#x}>'
+
+    @property
+    def _connection(self) -> Connection[Any]:
+        return self._portal._connection
+
+    @property
+    def _query(self) -> str:
+        return self._portal.query
+
+    @property
+    def _args(self) -> tuple[Any, ...]:
+        return self._portal._args
+
+    def _bind_exec(self, n: int, timeout: float | None) -> Coroutine[Any, Any, list[Any]]:
+        """Bind the cursor and fetch its first `n` rows."""
+        return self._portal.fetch(n, timeout)
+
+    def _exec(self, n: int, timeout: float | None) -> Coroutine[Any, Any, list[Any]]:
+        """Fetch the next `n` rows; the first time that binds the cursor too."""
+        return self._portal.fetch(n, timeout)
+
+
+class CursorIterator(BaseCursor, Generic[RecordT]):
+    """The rows of a query for `async for`, fetched `prefetch` at a time."""
+
+    __slots__ = ("_prefetch", "_rows", "_timeout")
+
+    def __init__(self, portal: Portal, prefetch: int, timeout: float | None) -> None:
+        super().__init__(portal)
+        self._prefetch = prefetch
+        self._timeout = timeout
+        self._rows: deque[RecordT] = deque()
+
+    def __aiter__(self) -> CursorIterator[RecordT]:
+        return self
+
+    async def __anext__(self) -> RecordT:
+        if not self._rows:
+            portal = self._portal
+            if not portal.is_exhausted:
+                fetch = self._bind_exec if portal._name is None else self._exec
+                self._rows.extend(await fetch(self._prefetch, self._timeout))
+            if not self._rows:
+                raise StopAsyncIteration
+        return self._rows.popleft()
+
+
+class Cursor(BaseCursor, Generic[RecordT]):
+    """A cursor to fetch from and to move by hand. Once there are no more rows, it says so without asking the server."""
+
+    __slots__ = ()
 
     async def fetch(self, n: int, *, timeout: float | None = None) -> list[RecordT]:
         """Return the next `n` rows as a list of records, fewer at the end."""
         n = row_count(n)
         self._portal.check("Cursor.fetch")
-        return [] if self._portal.is_exhausted else await self._portal.fetch(n, timeout)
+        return [] if self._portal.is_exhausted else await self._exec(n, timeout)
 
     async def fetchrow(self, *, timeout: float | None = None) -> RecordT | None:
         """Return the next row, None at the end."""
-        rows = await self.fetch(1, timeout=timeout)
+        self._portal.check("Cursor.fetchrow")
+        rows = [] if self._portal.is_exhausted else await self._exec(1, timeout)
         return rows[0] if rows else None
 
     async def forward(self, n: int, *, timeout: float | None = None) -> int:

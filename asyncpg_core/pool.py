@@ -24,6 +24,7 @@ from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.leases import drop_unsent, give_up_lease, is_left_in_transaction, is_unchanged
 from asyncpg_core.options import CLIENT_KEYWORDS, client_options
 from asyncpg_core.pool_arguments import DEFAULT_MIN_SIZE, DefaultSize, check_pool_classes, check_sizes
+from asyncpg_core.pool_calls import ONE_SHOTS, MethodCalls, choose_calls
 from asyncpg_core.pool_copy import PoolCopying
 from asyncpg_core.pool_end import PoolEnd
 from asyncpg_core.pool_endpoint import PoolEndpoint, is_plain_call, session_of
@@ -36,7 +37,6 @@ from pgproto.record import Record
 
 # How long a user's setup that has run out of time may take to end.
 SETUP_END_SECONDS = 5.0
-ONE_SHOTS = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "fetchmany")
 
 
 class PoolAcquireContext(Generic[RecordT]):
@@ -102,8 +102,9 @@ class Pool(PoolCopying, Generic[RecordT]):
         self._keys: dict[Any, Any] = {}
         self._types: dict[Any, Any] = {}
         self._endpoint = PoolEndpoint(self)
-        self._calls = CallMaker(self._endpoint)
-        self._calls.record_class = record_class
+        self._own_calls = CallMaker(self._endpoint)
+        self._own_calls.record_class = record_class
+        self._calls: CallMaker | MethodCalls = choose_calls(self)
         self._loop: Any = loop
         self._tasks: set[asyncio.Task[Any]] = set()
         self._opening = self._is_open = self._is_closed = False
@@ -128,7 +129,7 @@ class Pool(PoolCopying, Generic[RecordT]):
         self._resolved: Any = None
         if self._connect_hook is None:
             client = client_options(**{k: v for k, v in connect_kwargs.items() if k in CLIENT_KEYWORDS})
-            self._calls.default_timeout = client.command_timeout or 0
+            self._own_calls.default_timeout = client.command_timeout or 0
 
     def __await__(self) -> Generator[Any, None, Pool[RecordT]]:
         return self._open().__await__()
@@ -360,48 +361,31 @@ class Pool(PoolCopying, Generic[RecordT]):
     def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
               ) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetch on a connection of the pool."""
-        if self._connection_class.fetch is not CONNECTION_METHODS["fetch"]:
-            return self._overridden("fetch", query, *args, timeout=timeout, record_class=record_class)
         return self._calls.fetch(query, args, timeout, record_class)
 
     def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
                  ) -> Coroutine[Any, Any, RecordT | None]:
         """Connection.fetchrow on a connection of the pool."""
-        if self._connection_class.fetchrow is not CONNECTION_METHODS["fetchrow"]:
-            return self._overridden("fetchrow", query, *args, timeout=timeout, record_class=record_class)
         return self._calls.fetchrow(query, args, timeout, record_class)
 
     def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None
                  ) -> Coroutine[Any, Any, Any]:
         """Connection.fetchval on a connection of the pool."""
-        if self._connection_class.fetchval is not CONNECTION_METHODS["fetchval"]:
-            return self._overridden("fetchval", query, *args, column=column, timeout=timeout)
         return self._calls.fetchval(query, args, column, timeout)
 
     def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
         """Connection.execute on a connection of the pool."""
-        if self._connection_class.execute is not CONNECTION_METHODS["execute"]:
-            return self._overridden("execute", query, *args, timeout=timeout)
         return self._calls.execute(query, args, timeout)
 
     def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None
                     ) -> Coroutine[Any, Any, None]:
         """Connection.executemany on a connection of the pool."""
-        if self._connection_class.executemany is not CONNECTION_METHODS["executemany"]:
-            return self._overridden("executemany", command, args, timeout=timeout)
         return self._calls.executemany(command, args, timeout)
 
     def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
                   ) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetchmany on a connection of the pool."""
-        if self._connection_class.fetchmany is not CONNECTION_METHODS["fetchmany"]:
-            return self._overridden("fetchmany", query, args, timeout=timeout, record_class=record_class)
         return self._calls.fetchmany(query, args, timeout, record_class)
-
-    async def _overridden(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """The connection class has a method of its own: honour it."""
-        async with self.acquire() as connection:
-            return await getattr(connection, method)(*args, **kwargs)
 
     def _session_for_one_shot(self, call: Call[Any]) -> Any:
         """Return an idle session for a call, or queue the call and return None."""
@@ -562,7 +546,6 @@ class Pool(PoolCopying, Generic[RecordT]):
         self._end.terminate()
 
 
-CONNECTION_METHODS = {name: getattr(Connection, name) for name in ONE_SHOTS}
 for _name in ONE_SHOTS:
     coroutine_mark.mark(Pool, _name)
 

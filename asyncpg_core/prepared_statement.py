@@ -49,6 +49,11 @@ class PreparedStatement(Generic[RecordT]):
         if self._session.is_closed:
             raise InterfaceError(f"cannot call PreparedStatement.{method}(): the underlying connection is closed")
 
+    @property
+    def _query(self) -> str:
+        # Tracers read it.
+        return self._statement.sql
+
     def get_name(self) -> str:
         """Return the name that the server knows it by."""
         return self._statement.name
@@ -75,30 +80,31 @@ class PreparedStatement(Generic[RecordT]):
     def fetch(self, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, list[RecordT]]:
         """Return the rows as a list of records."""
         self._check("fetch")
-        return self._watched(self._session.calls.fetch(
+        return self._watched(self._connection._calls.fetch(
             self._statement.sql, args, timeout, self._record_class, self._statement))
 
     def fetchrow(self, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, RecordT | None]:
         """Return the first row, None if there is none."""
         self._check("fetchrow")
-        return self._watched(self._session.calls.fetchrow(
+        return self._watched(self._connection._calls.fetchrow(
             self._statement.sql, args, timeout, self._record_class, self._statement))
 
     def fetchval(self, *args: Any, column: int | str = 0, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Return one value of the first row, None if there is no row."""
         self._check("fetchval")
-        return self._watched(self._session.calls.fetchval(self._statement.sql, args, column, timeout, self._statement))
+        return self._watched(self._connection._calls.fetchval(
+            self._statement.sql, args, column, timeout, self._statement))
 
     def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Coroutine[Any, Any, list[RecordT]]:
         """Execute for each element of `args` and return the rows of all."""
         self._check("fetchmany")
-        return self._session.calls.fetchmany(
+        return self._connection._calls.fetchmany(
             self._statement.sql, args, timeout, self._record_class, statement=self._statement)
 
     def executemany(self, args: Iterable[Any], *, timeout: float | None = None) -> Coroutine[Any, Any, None]:
         """Execute for each element of `args`, under one Sync."""
         self._check("executemany")
-        return self._session.calls.executemany(self._statement.sql, args, timeout, statement=self._statement)
+        return self._connection._calls.executemany(self._statement.sql, args, timeout, statement=self._statement)
 
     def cursor(self, *args: Any, prefetch: int | None = None, timeout: float | None = None) -> CursorFactory[RecordT]:
         """Return a cursor for `async for`, or to be awaited; it lives inside a transaction."""

@@ -106,7 +106,7 @@ class Transaction:
             return
         if isinstance(error, (asyncio.CancelledError, asyncio.TimeoutError, GeneratorExit)):
             # The block is left because time is up: ROLLBACK is queued, and if it fails the connection is closed.
-            self._rollback_unattended()
+            await self._rollback_unattended()
             return
         try:
             await self._rollback(ROLLBACK_SECONDS)
@@ -136,8 +136,7 @@ class Transaction:
         else:
             await self._check_isolation(outer)
             self._outer = outer
-            self._name = new_name()
-            text = f'SAVEPOINT "{self._name}"'
+            text = self._savepoint_text()
         session.preludes.owe(text, self)
         if session.watchers is not None:
             session.watchers.tell_query(text, (), None, 0.0, None)
@@ -173,6 +172,11 @@ class Transaction:
         if self._deferrable:
             text += " DEFERRABLE"
         return text
+
+    def _savepoint_text(self) -> str:
+        if self._name is None:
+            self._name = new_name()
+        return f'SAVEPOINT "{self._name}"'
 
     async def _check_isolation(self, outer: Transaction) -> None:
         if self._isolation is None:
@@ -278,7 +282,7 @@ class Transaction:
             call.mark_end_of_transaction()
         return call
 
-    def _rollback_unattended(self) -> None:
+    async def _rollback_unattended(self) -> None:
         """Queue the ROLLBACK without waiting for it."""
         session = self._session
         is_top = self._outer is None

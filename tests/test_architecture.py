@@ -38,7 +38,8 @@ PGPROTO = [
     {"trace"},
 ]
 ASYNCPG_CORE = [
-    {"keywords", "home", "given", "naming", "coroutine_mark", "exactness", "exceptions", "healing", "server_version",
+    {"keywords", "home", "given", "naming", "coroutine_mark", "exactness", "exceptions", "healing", "patchable",
+     "server_version",
      "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
     {"dsn"},
@@ -57,7 +58,7 @@ ASYNCPG_CORE = [
     {"copy", "listeners"},
     {"prepared_statement"},
     {"connection"},
-    {"pool_arguments", "pool_state", "pool_endpoint", "pool_member", "pool_copy"},
+    {"pool_arguments", "pool_state", "pool_calls", "pool_endpoint", "pool_member", "pool_copy"},
     {"pool_end", "pool_reset", "pool_upkeep"},
     {"pool"},
     {"compat", "sqlalchemy"},

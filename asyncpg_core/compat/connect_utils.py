@@ -4,8 +4,10 @@ from __future__ import annotations
 import enum
 from typing import Any, NamedTuple
 
+from asyncpg_core.connect import Attempt, observer
+from asyncpg_core.dial import Route
 from asyncpg_core.dsn import resolve
-from asyncpg_core.options import SESSION_ATTRIBUTES, ClientOptions, SslMode, TcpAddress
+from asyncpg_core.options import SESSION_ATTRIBUTES, ClientOptions, ConnectOptions, SslMode, TcpAddress
 from asyncpg_core.tls import context_of
 from pgproto.secret import Secret
 
@@ -43,6 +45,19 @@ class _ConnectionParameters(NamedTuple):
     target_session_attrs: Any
     krbsrvname: str | None
     gsslib: str
+
+
+async def _connect_addr(*, addr: Any, params: ConnectOptions, attempt: Attempt) -> Any:
+    """Start a session at one address: tracers replace this name. `addr` is host and port, or a socket's path."""
+    return await attempt()
+
+
+async def _observed(route: Route, options: ConnectOptions, attempt: Attempt) -> Any:
+    # Looked up now: it may have been replaced.
+    return await _connect_addr(addr=route.address.dialled_address, params=options, attempt=attempt)
+
+
+observer[0] = _observed
 
 
 def _parse_connect_dsn_and_args(*, dsn: str | None, **given: Any) -> tuple[list[Any], _ConnectionParameters]:

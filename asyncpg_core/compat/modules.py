@@ -5,6 +5,8 @@ import importlib
 import sys
 from types import ModuleType
 
+from asyncpg_core.compat import homes, observed
+
 PACKAGE = "asyncpg_core"
 # asyncpg's modules that we do not have under their names. Each is one object under both of its names here.
 OURS_BY_OTHER_NAMES = (
@@ -12,7 +14,7 @@ OURS_BY_OTHER_NAMES = (
     "protocol.record", "serverversion", "utils",
 )
 # Modules that we have and that lack some of asyncpg's names. Ours win where both have one.
-COMPLETED = ("connection", "cursor", "introspection", "pool", "protocol", "protocol.protocol", "transaction")
+COMPLETED = ("connection", "introspection", "pool", "protocol", "protocol.protocol", "transaction")
 
 
 def register() -> None:
@@ -21,6 +23,8 @@ def register() -> None:
         put(name, importlib.import_module(f"{__package__}.{name}"))
     for name in COMPLETED:
         complete(name, importlib.import_module(f"{__package__}.{name}"))
+    homes.build()
+    observed.watch()
 
 
 def put(name: str, module: ModuleType) -> None:

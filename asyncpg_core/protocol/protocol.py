@@ -3,14 +3,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asyncpg_core.patchable import Patchable
 from asyncpg_core.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from asyncpg_core.session import Session
 
 
-class Protocol:
-    """The protocol object of a connection."""
+class BaseProtocol:
+    """What a protocol object has; compat adds the methods that tracers replace in `Protocol`, and find here again."""
 
     def __init__(self, session: Session, is_ssl: bool = False) -> None:
         self.session = session
@@ -35,3 +36,7 @@ class Protocol:
 
     def abort(self) -> None:
         self.session.abort()
+
+
+class Protocol(BaseProtocol, metaclass=Patchable):
+    """The protocol object of a connection; it takes any attribute."""
