@@ -460,7 +460,8 @@ cdef class Frontend:
         if self.n_parameter_bytes > PARAMETERS_TOTAL_MAX:
             raise ProtocolError(f"the parameters that the server reports exceed {PARAMETERS_TOTAL_MAX} bytes")
         self.parameters[pair[0]] = pair[1]
-        if self.is_ready:
+        # Before 14 a server reports also what it has set to the value that it had.
+        if self.is_ready and old != pair[1]:
             self.n_status_changes += 1
         return 0
 

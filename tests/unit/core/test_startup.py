@@ -281,9 +281,11 @@ def test_no_more_than_64_kib_of_parameters_are_kept():
     with pytest.raises(ProtocolError, match="exceed 65536 bytes"):
         frontend.receive(parameter_status("d", ""))
     frontend = ready_frontend()
-    for _ in range(9):
-        frontend.receive(parameter_status("a", "x" * 29_000))
+    for n in range(9):
+        frontend.receive(parameter_status("a", str(n) + "x" * 29_000))
     assert frontend.n_status_changes == 9
+    frontend.receive(parameter_status("a", "8" + "x" * 29_000))
+    assert frontend.n_status_changes == 9, "what is told again has not changed"
 
 
 def test_before_authentication_no_more_than_64_kib_are_read():
