@@ -367,7 +367,7 @@ cdef class Session(Endpoint):
         if op.error is not None:
             return self.settle_failed(call, op)
         try:
-            value = value_of(call, op)
+            value = value_of(call, op, self.statements)
         except Exception as error:
             call.fail(error)
         else:

@@ -3,7 +3,8 @@
 An entry exists from the moment somebody asks for its text; until the server has described it, calls wait in
 `waiting`, so ten tasks that miss at once share one Prepare. Mode `always` names a statement at its first use, `never`
 keeps only the description and parses with every execution, `auto` names it at the n-th use. What falls out of the cache
-is listed in `evicted` and closed with the session's next write.
+is listed in `evicted` and closed with the session's next write. A name that the server does not know although nobody
+has dropped it betrays a pooler: from then on nothing is named.
 """
 import itertools
 import re
@@ -130,20 +131,29 @@ cdef class StatementCache:
                 self.evicted.append(entry.name)
 
     def forget_after(self, sqlstate, CachedStatement entry not None):
-        """Drop the entry that failed, or all of them when the server has forgotten names."""
-        if sqlstate == "26000":
-            self.clear(server_knows=False)
-            self.forget(entry, server_knows=False)
-        else:
+        """Drop the entry that failed, or all of them when the server has forgotten names.
+
+        Names vanish by DISCARD ALL and by DEALLOCATE; without one of these there is a pooler between us and servers
+        that change, where a name is never safe. An entry that is closed was dropped already: its error is no news.
+        """
+        if sqlstate != "26000" and sqlstate != "42P05":
             self.forget(entry)
+            return
+        if entry.statement is None or not entry.statement.is_closed:
+            if not self.names_were_dropped:
+                self.mode = "never"
+            self.names_were_dropped = False
+            self.clear(server_knows=False)
+        self.forget(entry, server_knows=False)
+
+    cdef int note_tag(self, str tag) except -1:
+        """Remember that the user has made the server forget names, which no pooler is to blame for."""
+        if tag == "DISCARD ALL" or tag == "DEALLOCATE" or tag == "DEALLOCATE ALL":
+            self.names_were_dropped = True
+        return 0
 
     def clear(self, *, bint server_knows=True):
         """Drop everything."""
         for entry in list(self.entries.values()):
             if entry.statement is not None:
                 self.forget(entry, server_knows=server_knows)
-
-    def switch_mode(self, str mode not None):
-        """Go on in another mode: `never` behind a pooler that was not expected."""
-        self.mode = mode
-        self.clear(server_knows=False)

@@ -175,6 +175,36 @@ async def test_healing_prepares_at_most_once_more(cluster, connect, schema, chan
         connection.terminate()
 
 
+@pytest.mark.parametrize("drop", ["deallocate all", "discard all"])
+async def test_names_that_the_user_drops_are_given_again(schema, drop):
+    connection, _ = schema
+    for n in range(3):
+        calls = [connection.fetchval("select $1::int", n), connection.fetchval("select $1::text", str(n))]
+        assert await asyncio.gather(*calls) == [n, str(n)]
+        await connection.execute(drop)
+    assert connection._session.statements.mode == "always"
+
+
+async def test_names_that_vanish_by_themselves_are_not_given_again(schema):
+    """As behind a pooler that lends out another server's session."""
+    connection, _ = schema
+    queries = ["select $1::int", "select $1::int + 0"]
+    await asyncio.gather(*(connection.fetchval(query, 1) for query in queries))
+    await connection.execute("do $$ begin execute 'deallocate all'; end $$")
+    assert await asyncio.gather(*(connection.fetchval(query, 2) for query in queries)) == [2, 2]
+    assert connection._session.statements.mode == "never"
+    assert await connection.fetchval("select count(*) from pg_prepared_statements where name <> ''") == 0
+
+
+async def test_a_lost_name_is_explained_where_it_cannot_heal(schema):
+    connection, _ = schema
+    statement = await connection.prepare("select 1")
+    await connection.execute("deallocate all")
+    with pytest.raises(exceptions.InvalidSQLStatementNameError) as caught:
+        await statement.fetch()
+    assert "pgbouncer" in caught.value.hint and "statement_cache_size=0" in caught.value.hint
+
+
 @pytest.mark.parametrize("change", ["alter table", "deallocate all"])
 async def test_inside_a_transaction_a_change_is_one_clear_error_then_healed(schema, change):
     make, fill, alter, query, arguments, before, after = CHANGES[change]
