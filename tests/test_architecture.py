@@ -61,7 +61,7 @@ ASYNCPG_CORE = [
     {"pool_arguments", "pool_state", "pool_calls", "pool_endpoint", "pool_member", "pool_copy"},
     {"pool_end", "pool_reset", "pool_upkeep"},
     {"pool"},
-    {"compat", "sqlalchemy"},
+    {"compat", "sqlalchemy", "_pyinstaller"},
     {"run_as_asyncpg"},
     {"asyncpg_core"},
 ]
