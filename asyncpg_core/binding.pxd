@@ -1,10 +1,9 @@
 # From a call and its statement to an operation, and from the settled operation to the call's value.
 
 from asyncpg_core.call cimport Call
-from asyncpg_core.statement_cache cimport StatementCache
 from pgproto.operations.operation cimport Operation
 from pgproto.statement cimport Statement
 
 cdef int bind_call(Call call, Statement statement, bint with_parse) except -1
 cdef int refuse_inside_copy(object gate) except -1
-cdef object value_of(Call call, Operation op, StatementCache statements)
+cdef object value_of(Call call, Operation op)

@@ -1,7 +1,7 @@
 """What a call asks of the server once its statement is described, and what the caller gets of the answer."""
 from asyncpg_core.call cimport (
     COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL)
-from asyncpg_core.statement_cache cimport CachedStatement, StatementCache
+from asyncpg_core.statement_cache cimport CachedStatement
 from pgproto.operations.extended cimport Execute, ExecuteMany, new_execute
 from pgproto.operations.simple cimport SimpleQuery
 from pgproto.row_sinks cimport Records, RowSink, new_records
@@ -34,7 +34,7 @@ cdef int refuse_inside_copy(object gate) except -1:
     return 0
 
 
-cdef object value_of(Call call, Operation op, StatementCache statements):
+cdef object value_of(Call call, Operation op):
     """Return the value of a call whose operation has settled without an error."""
     cdef list rows
     cdef Execute execute
@@ -43,7 +43,6 @@ cdef object value_of(Call call, Operation op, StatementCache statements):
         if call.keeper is not None:
             call.keeper._status = execute.tag
         if call.kind == EXECUTE_STATEMENT:
-            statements.note_tag(execute.tag)
             return execute.tag or ""
         if execute.with_parse and call.extra is not None:
             (<CachedStatement>call.extra).set_statement(execute.statement)
@@ -54,7 +53,6 @@ cdef object value_of(Call call, Operation op, StatementCache statements):
             return rows[0] if rows else None
         return rows[0][call.column] if rows else None
     if call.kind == EXECUTE_SCRIPT:
-        statements.note_tag((<SimpleQuery>op).tag)
         return (<SimpleQuery>op).tag or ""
     if call.kind == EXECUTE_MANY or call.kind == FETCH_MANY:
         if (<ExecuteMany>op).with_parse and call.extra is not None:

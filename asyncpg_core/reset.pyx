@@ -63,10 +63,10 @@ cdef class Reset:
     cdef Script script(self, tuple statements, Frontend frontend):
         """The reset by names, which are given with the first one and after they were lost."""
         if (self.named is not statements and self.named != statements or not self.naming.is_written
-                or self.n_deallocations != frontend.n_deallocations):
+                or self.n_deallocations != frontend.n_deallocations_of_all):
             messages, self.again = named_script(statements, new_name())
             self.named = statements
-            self.n_deallocations = frontend.n_deallocations
+            self.n_deallocations = frontend.n_deallocations_of_all
             self.naming = Script(statements, messages)
             return self.naming
         return Script(statements, self.again, parses=False)

@@ -367,7 +367,7 @@ cdef class Session(Endpoint):
         if op.error is not None:
             return self.settle_failed(call, op)
         try:
-            value = value_of(call, op, self.statements)
+            value = value_of(call, op)
         except Exception as error:
             call.fail(error)
         else:
@@ -387,7 +387,7 @@ cdef class Session(Endpoint):
         if type(call.extra) is CachedStatement and heals(
                 op.error, is_named=bool((<CachedStatement>call.extra).name), is_explicit=False):
             # It could not be repeated here, but the next call need not fail too.
-            self.statements.forget_after(getattr(op.error, "sqlstate", None), call.extra)
+            self.statements.forget_after(getattr(op.error, "sqlstate", None), call.extra, self.frontend.n_deallocations)
         call.fail(op.error)
         return 0
 
@@ -447,7 +447,7 @@ cdef class Session(Endpoint):
         if type(op) is ExecuteMany:
             call.arguments = (<ExecuteMany>op).elements_again()
         if call.statement is None and call.extra is not None and op.error.sqlstate != "57014":
-            self.statements.forget_after(op.error.sqlstate, call.extra)
+            self.statements.forget_after(op.error.sqlstate, call.extra, self.frontend.n_deallocations)
         self.make_operation(call)
         self.queue.appendleft(call)
         return self.schedule_tick()

@@ -30,11 +30,10 @@ cdef class StatementCache:
     cdef readonly double lifetime
     cdef readonly str mode
     cdef readonly Py_ssize_t threshold
-    cdef bint names_were_dropped        # by a DISCARD or DEALLOCATE of the user's
+    cdef Py_ssize_t n_deallocations     # that the session had seen when names were lost last
     cdef frozenset session_functions
     cdef Py_ssize_t n_ticks
     cdef readonly Py_ssize_t n_hits
     cdef readonly Py_ssize_t n_misses
     cdef CachedStatement find(self, str sql)
     cdef int evict_one(self) except -1
-    cdef int note_tag(self, str tag) except -1

@@ -130,27 +130,21 @@ cdef class StatementCache:
             if entry.name and server_knows:
                 self.evicted.append(entry.name)
 
-    def forget_after(self, sqlstate, CachedStatement entry not None):
+    def forget_after(self, sqlstate, CachedStatement entry not None, Py_ssize_t n_deallocations):
         """Drop the entry that failed, or all of them when the server has forgotten names.
 
         Names vanish by DISCARD ALL and by DEALLOCATE; without one of these there is a pooler between us and servers
-        that change, where a name is never safe. An entry that is closed was dropped already: its error is no news.
+        that change, where a name is never safe. `n_deallocations` counts those of the session. An entry that is closed was dropped already: its error is no news.
         """
         if sqlstate != "26000" and sqlstate != "42P05":
             self.forget(entry)
             return
         if entry.statement is None or not entry.statement.is_closed:
-            if not self.names_were_dropped:
+            if n_deallocations == self.n_deallocations:
                 self.mode = "never"
-            self.names_were_dropped = False
+            self.n_deallocations = n_deallocations
             self.clear(server_knows=False)
         self.forget(entry, server_knows=False)
-
-    cdef int note_tag(self, str tag) except -1:
-        """Remember that the user has made the server forget names, which no pooler is to blame for."""
-        if tag == "DISCARD ALL" or tag == "DEALLOCATE" or tag == "DEALLOCATE ALL":
-            self.names_were_dropped = True
-        return 0
 
     def clear(self, *, bint server_knows=True):
         """Drop everything."""

@@ -32,7 +32,8 @@ cdef class Frontend:
     cdef readonly bytes backend_key
     cdef int status                     # transaction status: I T E
     cdef readonly Py_ssize_t n_status_changes   # other values that ParameterStatus has told since the session is ready
-    cdef readonly Py_ssize_t n_deallocations    # DISCARD ALL and DEALLOCATE ALL that were executed
+    cdef readonly Py_ssize_t n_deallocations    # DISCARD ALL, DEALLOCATE ALL and DEALLOCATE that were executed
+    cdef readonly Py_ssize_t n_deallocations_of_all
     cdef readonly list notices          # dicts of fields; whoever reads them clears the list
     cdef readonly list notifications    # (pid, channel, payload)
     cdef public object tracer           # or None

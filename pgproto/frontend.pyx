@@ -37,7 +37,7 @@ cdef int compile_table() except -1:
 compile_table()
 
 cdef enum:
-    DISCARDED_SIZE = 12     # of the shortest tag that says that no prepared statement is left
+    DEALLOCATED_SIZE = 11   # of the shortest tag that says that a prepared statement was dropped
 
 
 cdef bint starts_with(Slice *body, const char *text, Py_ssize_t n) noexcept:
@@ -284,7 +284,7 @@ cdef class Frontend:
                 continue
             if outcome >= COPY_OUT and outcome != QUERY and not op.closes_gate:
                 self.refuse(op, kind)
-            if kind == c'C' and body.n >= DISCARDED_SIZE and body.at[0] == c'D':
+            if kind == c'C' and body.n >= DEALLOCATED_SIZE and body.at[0] == c'D':
                 self.note_deallocation(&body)
             op.on_message(kind, &body, self.out)
             if outcome != DONE:
@@ -300,8 +300,11 @@ cdef class Frontend:
                 events.append(op)
 
     cdef int note_deallocation(self, Slice *body) noexcept:
-        """Count the commands after which no prepared statement is left."""
-        if starts_with(body, b"DISCARD ALL", 11) or starts_with(body, b"DEALLOCATE ALL", 14):
+        """Count the commands after which no prepared statement is left, and those that dropped one or all."""
+        cdef bint is_of_all = starts_with(body, b"DISCARD ALL", 11) or starts_with(body, b"DEALLOCATE ALL", 14)
+        if is_of_all:
+            self.n_deallocations_of_all += 1
+        if is_of_all or starts_with(body, b"DEALLOCATE", 10):
             self.n_deallocations += 1
         return 0
 

@@ -502,7 +502,7 @@ async def test_a_wrong_password_is_told(cluster):
 
 
 async def test_scram_keys_are_derived_once(cluster, make, monkeypatch):
-    from asyncpg_core.connect import scram
+    from asyncpg_core.opening import scram
     derived = []
     original = scram.derive_keys
 
