@@ -49,10 +49,19 @@ static inline RecordObject *allocate_leaf_record(Py_ssize_t n)
     return row;
 }
 
-/* Whether a row's memory may go back without the collector's knowing. */
+/* Whether a row's memory may go back without the collector's knowing. A row in a row is for the trashcan, because rows
+ * can be nested deeply; all else that can be nested protects the stack itself. */
 static inline int is_leaf_record(RecordObject *row)
 {
-    return leaves_are_in_place && Py_TYPE(row) == &Record_Type && ((CollectorHead *)row - 1)->next == 0;
+    if (!leaves_are_in_place || Py_TYPE(row) != &Record_Type || ((CollectorHead *)row - 1)->next != 0) {
+        return 0;
+    }
+    for (Py_ssize_t i = Py_SIZE(row); --i >= 0;) {
+        if (row->values[i] != NULL && Py_TYPE(row->values[i]) == &Record_Type) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 static inline void free_leaf_record(RecordObject *row)

@@ -116,7 +116,6 @@ static inline void release_values(RecordObject *self)
 
 static void record_dealloc(RecordObject *self)
 {
-    /* Leaves cannot nest, so there is nothing to protect the stack from. */
     if (is_leaf_record(self)) {
         release_values(self);
         free_leaf_record(self);
