@@ -151,7 +151,7 @@ def refuse_stuffed(sock: socket.socket, address: Address) -> None:
 async def demand_tls(sock: socket.socket, address: Address, tls: TlsOptions) -> None:
     """Bring the socket to where the handshake begins; TlsRefused if the server does not do TLS."""
     if tls.negotiation != "direct" and not await ask_for_tls(sock, address):
-        raise TlsRefused(f"the server at {address} rejected SSL upgrade")
+        raise TlsRefused(f'PostgreSQL server at "{address}" rejected SSL upgrade')
 
 
 async def start_tls(sock: socket.socket, address: Address, tls: TlsOptions, protocol: asyncio.BaseProtocol) -> Any:

@@ -28,6 +28,7 @@ from asyncpg_core.transport import StreamProtocol, can_be_direct
 from pgproto import auth, scram
 from pgproto.errors import (
     CannotConnectNowError,
+    ConnectionDoesNotExistError,
     InterfaceError,
     InterfaceWarning,
     InternalClientError,
@@ -52,6 +53,10 @@ class Wish:
     client: ClientOptions
     keys: KeyCache | None = None
     session_functions: tuple[str, ...] = ()
+
+
+class StartCutShort(ConnectionDoesNotExistError, ConnectionError):
+    """The connection ended before the session was ready. asyncpg calls it the first, the socket module the second."""
 
 
 class NotReadyYet(Exception):
@@ -93,9 +98,16 @@ class StartupWaiter:
         self.wake()
 
     def on_lost(self, error: BaseException) -> None:
-        cause = error.__cause__ if isinstance(error.__cause__, (OSError, InternalClientError)) else None
-        self.loss = self.startup.error or cause or ConnectionError(
-            "the server closed the connection unexpectedly during the start of the session")
+        cause = error.__cause__
+        if self.startup.error is not None:
+            self.loss = self.startup.error
+        elif isinstance(cause, (ssl.SSLError, InternalClientError)):
+            self.loss = cause
+        else:
+            why = f": {cause}" if cause else ""
+            self.loss = StartCutShort(
+                f"connection was closed in the middle of operation, during the start of the session{why}")
+            self.loss.__cause__ = cause if isinstance(cause, OSError) else None
         self.wake()
 
     def wake(self) -> None:
@@ -142,7 +154,7 @@ def is_loopback(route: Route) -> bool:
     return ipaddress.ip_address(route.sockaddr[0].partition("%")[0]).is_loopback
 
 
-def suggest_old_protocol(error: PostgresError | ConnectionError, newest: Version, oldest: Version) -> None:
+def suggest_old_protocol(error: PostgresError, newest: Version, oldest: Version) -> None:
     """Say what may help where a server or a pooler knew no answer to a protocol newer than 3.0.
 
     They should offer an older one; those from before there was a newer one close the connection or tell an error.
@@ -150,9 +162,8 @@ def suggest_old_protocol(error: PostgresError | ConnectionError, newest: Version
     keyword = "max_protocol_version" if oldest <= (3, 0) else "min_protocol_version"
     hint = (f"the server, or a pooler in front of it, may not know protocol {newest[0]}.{newest[1]}: "
             f"try {keyword}=3.0")
-    if isinstance(error, ConnectionError):
-        # str() shows strerror where there is a number, and args where there is none.
-        error.strerror, error.args = f"{error.strerror}; {hint}", (f"{error}; {hint}",)
+    if isinstance(error, StartCutShort):
+        error.args = (f"{error}; {hint}",)
     elif error.sqlstate in NEW_PROTOCOL_REFUSED and error.hint is None:
         error.hint = hint
 
@@ -276,7 +287,7 @@ class Attempt:
                 session.go_on()
             if startup.error is not None:
                 raise startup.error
-        except (PostgresError, ConnectionError) as error:
+        except PostgresError as error:
             if newest > (3, 0) and authentication.state is auth.State.START and startup.negotiated is None:
                 suggest_old_protocol(error, newest, oldest)
             raise
@@ -317,7 +328,8 @@ def which_is_told(
 
     That is the second, unless it is no more than a closed door: then what the server said against the first counts.
     """
-    is_no_answer = isinstance(second, OSError) and is_connected and isinstance(first, PostgresError)
+    is_answer = isinstance(first, PostgresError) and not isinstance(first, StartCutShort)
+    is_no_answer = isinstance(second, OSError) and is_connected and is_answer
     is_general = isinstance(second, PostgresError) and second.sqlstate in ("28000", "08003")
     if is_no_answer or (is_general and isinstance(first, InvalidPasswordError)):
         return first, second

@@ -265,8 +265,9 @@ async def test_end_at_every_byte_of_the_answer_is_a_typed_error():
 
     async with no_socket_left(), StartupServer(script) as server:
         for _ in range(len(WELCOME)):
-            with pytest.raises((ConnectionError, ProtocolError)) as caught:
+            with pytest.raises(ConnectionError) as caught:
                 await connect(server)
+            assert isinstance(caught.value, asyncpg_core.ConnectionDoesNotExistError)
             assert "during the start of the session" in str(caught.value)
 
 
@@ -278,7 +279,10 @@ async def test_reset_instead_of_an_answer_is_an_os_error(sslmode):
                                                    struct.pack("ii", 1, 0))
         writer.transport.abort()
 
-    await refused(script, OSError, ssl=sslmode)
+    raised = await refused(script, OSError, ssl=sslmode)
+    if sslmode == "disable":
+        assert isinstance(raised, asyncpg_core.ConnectionDoesNotExistError)
+        assert isinstance(raised.__cause__, ConnectionResetError)
 
 
 async def test_answer_in_single_bytes_connects():

@@ -99,6 +99,9 @@ def test_other_transport_is_tried_for_what_it_can_cure(error, expected):
     (InvalidAuthorizationSpecificationError("hba"), ssl.SSLError(), True, "first"),
     (ssl.SSLError(), InvalidAuthorizationSpecificationError("hba"), True, "second"),
     (ssl.SSLError(), ConnectionResetError(), True, "second"),
+    (opening.StartCutShort(""), ConnectionResetError(), True, "second"),
+    (opening.StartCutShort(""), InvalidAuthorizationSpecificationError("hba"), True, "second"),
+    (InvalidPasswordError("p"), opening.StartCutShort(""), True, "first"),
     (InvalidPasswordError("p"), asyncio.CancelledError(), True, "second")])
 def test_error_that_says_more_is_told_and_the_other_is_its_cause(first, second, is_connected, told):
     expected = (first, second) if told == "first" else (second, first)
