@@ -1,10 +1,13 @@
-"""Starlette, Quart and aiohttp (story 21), each with its own way to open and close a pool, driven over HTTP."""
+"""FastAPI, Starlette, Quart and aiohttp (stories 20 and 21), each with its own way to open and close a pool, driven
+over HTTP."""
 import asyncio
 import contextlib
 
 import asyncpg
 import pytest
 from aiohttp import web
+from fastapi import Depends, FastAPI, Request
+from pydantic import BaseModel
 from quart import Quart, jsonify
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -32,6 +35,38 @@ def starlette_app(dsn):
 
     return Starlette(lifespan=lifespan, routes=[
         Route("/visits", add, methods=["POST"]), Route("/{power:int}", power)])
+
+
+class Visit(BaseModel):
+    name: str
+
+
+def fastapi_app(dsn):
+    async def pool(request: Request):
+        return request.state.pool
+
+    async def connection(pool=Depends(pool)):  # noqa: B008  # as FastAPI has it
+        async with pool.acquire() as lent:
+            yield lent
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool:
+            yield {"pool": pool}
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/{power:int}")
+    async def power(power: int, pool: asyncpg.Pool = Depends(pool)):  # noqa: B008
+        return {"value": await pool.fetchval(POWER, power)}
+
+    @app.post("/visits", status_code=201)
+    async def add(visit: Visit, connection: asyncpg.Connection = Depends(connection)):  # noqa: B008
+        async with connection.transaction():
+            await connection.execute("INSERT INTO visits (name) VALUES ($1)", visit.name)
+            return {"visits": await connection.fetchval("SELECT count(*) FROM visits")}
+
+    return app
 
 
 def quart_app(dsn):
@@ -87,7 +122,8 @@ def aiohttp_app(dsn):
 
 
 @pytest.mark.parametrize("make_app, served", [
-    (starlette_app, served_by_uvicorn), (quart_app, served_by_uvicorn), (aiohttp_app, served_by_aiohttp)])
+    (fastapi_app, served_by_uvicorn), (starlette_app, served_by_uvicorn), (quart_app, served_by_uvicorn),
+    (aiohttp_app, served_by_aiohttp)])
 async def test_a_service_opens_a_pool_answers_and_closes_it(cluster, dsn, database, make_app, served):
     setup = await asyncpg.connect(dsn)
     await setup.execute("CREATE TABLE visits (name text UNIQUE)")
