@@ -23,7 +23,7 @@ help:
 	@echo "compat     asyncpg's own tests against ours, compared with tests/compat/deviations.toml"
 	@echo "bench      compare with asyncpg and psycopg"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
-	@echo "check      lint (ruff, cython-lint), types (mypy --strict), stubtest, unit"
+	@echo "check      lint (ruff, cython-lint), types (mypy --strict, pyright), stubtest, unit"
 	@echo "asan       unit tests of the core under gcc's sanitizers; build again afterwards"
 	@echo "coverage   lines of pgproto that unit tests reach, .pyx included"
 	@echo "mutants    200 seeded one-token changes: how many do the unit tests catch?"
@@ -90,6 +90,7 @@ lint: $(VENV)/.have-check
 
 types: $(VENV)/.have-check
 	@mypy --strict asyncpg_core pgproto tests/typing
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright --pythonpath $(PY)
 
 stubtest: $(VENV)/.have-check build
 	@$(PY) tools/stubtest.py

@@ -7,6 +7,7 @@ from asyncpg_core.exceptions import __all__ as _exception_names
 from asyncpg_core.pool import Pool, create_pool
 from asyncpg_core.types import *  # noqa: F403
 from pgproto.record import Record
+from pgproto.sqlstate import *  # noqa: F403  # a second time: mypy does not follow how exceptions.__all__ is made
 
 __version__ = "0.1.0"
 __all__ = ("connect", "create_pool", "Pool", "Record", "Connection", "install_as_asyncpg", *_exception_names)

@@ -10,7 +10,15 @@ from asyncpg_core.identifiers import quote_ident
 from asyncpg_core.watchers import Hearing, Watchers, check_callback
 
 if TYPE_CHECKING:
+    from asyncpg_core.query_log import LoggedQuery
     from asyncpg_core.session import Session
+    from pgproto.errors import PostgresLogMessage
+
+    # The first is the connection; what a coroutine function returns is awaited.
+    OnNotification = Callable[[Any, int, str, str], object]
+    OnLogMessage = Callable[[Any, PostgresLogMessage], object]
+    OnTermination = Callable[[Any], object]
+    OnQuery = Callable[[LoggedQuery], object]
 
 
 class Listening:
@@ -33,7 +41,7 @@ class Listening:
 
     # Notifications
 
-    async def add_listener(self, channel: str, callback: Callable[..., Any]) -> None:
+    async def add_listener(self, channel: str, callback: OnNotification) -> None:
         """Let `callback(connection, pid, channel, payload)` be called for each notification of a channel.
 
         The first callback of a channel sends LISTEN. Notifications come also while the connection is idle.
@@ -57,7 +65,7 @@ class Listening:
         if not was_in_transaction and channel in hearing.channels:
             hearing.listened.add(channel)
 
-    async def remove_listener(self, channel: str, callback: Callable[..., Any]) -> None:
+    async def remove_listener(self, channel: str, callback: OnNotification) -> None:
         """Remove a callback; the last one of a channel sends UNLISTEN. On a closed connection nothing happens."""
         session = self._session
         if session.is_closed or not isinstance(session.on_told, Hearing):
@@ -78,13 +86,13 @@ class Listening:
 
     # Log messages
 
-    def add_log_listener(self, callback: Callable[..., Any]) -> None:
+    def add_log_listener(self, callback: OnLogMessage) -> None:
         """Let `callback(connection, message)` be called for each NOTICE, WARNING and the like; a PostgresLogMessage."""
         self._check_open()
         check_callback(callback)
         self._hearing().log.add(callback)
 
-    def remove_log_listener(self, callback: Callable[..., Any]) -> None:
+    def remove_log_listener(self, callback: OnLogMessage) -> None:
         """Remove a callback of log messages."""
         if isinstance(self._session.on_told, Hearing):
             self._session.on_told.log.remove(callback)
@@ -98,31 +106,31 @@ class Listening:
         watchers: Watchers = session.watchers
         return watchers
 
-    def add_termination_listener(self, callback: Callable[..., Any]) -> None:
+    def add_termination_listener(self, callback: OnTermination) -> None:
         """Let `callback(connection)` be called once when the connection is closed or lost, whoever has it then."""
         self._watchers().termination.add(callback)
 
-    def remove_termination_listener(self, callback: Callable[..., Any]) -> None:
+    def remove_termination_listener(self, callback: OnTermination) -> None:
         """Remove a callback of the connection's end."""
         watchers: Watchers | None = self._session.watchers
         if watchers is not None:
             watchers.termination.remove(callback)
 
-    def add_query_logger(self, callback: Callable[..., Any]) -> None:
+    def add_query_logger(self, callback: OnQuery) -> None:
         """Let `callback(record)` be called after each query with a LoggedQuery, which holds no password.
 
         Not logged, as in asyncpg: prepared statements, cursors and COPY.
         """
         self._watchers().query_loggers.add(callback)
 
-    def remove_query_logger(self, callback: Callable[..., Any]) -> None:
+    def remove_query_logger(self, callback: OnQuery) -> None:
         """Remove a callback of queries."""
         watchers: Watchers | None = self._session.watchers
         if watchers is not None:
             watchers.query_loggers.remove(callback)
 
     @contextlib.contextmanager
-    def query_logger(self, callback: Callable[..., Any]) -> Iterator[None]:
+    def query_logger(self, callback: OnQuery) -> Iterator[None]:
         """Log queries inside a `with` block."""
         self.add_query_logger(callback)
         try:

@@ -1,4 +1,4 @@
-"""What mypy makes of a program that uses the driver; never run, checked by `make types`."""
+"""What mypy and pyright make of a program that uses the driver; never run, checked by `make types`."""
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
