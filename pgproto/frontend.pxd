@@ -45,6 +45,7 @@ cdef class Frontend:
     cdef int note_deallocation(self, Slice *body) noexcept
     cdef int recover(self, object error) except -1
     cdef int check_length(self, unsigned char kind, Py_ssize_t n) except -1
+    cdef int on_query_over(self, Operation op, Slice body) except -1
     cdef int on_ready(self, Operation op, Slice body, list events) except -1
     cdef int on_authentication(self, Operation op) except -1
     cdef int after_more(self, Operation op) except -1

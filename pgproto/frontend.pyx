@@ -292,7 +292,10 @@ cdef class Frontend:
                 if outcome == AUTHENTICATE:
                     self.on_authentication(op)
             elif kind == c'Z':
-                self.on_ready(op, body, events)
+                if op.n_prelude > 0 and op.debts[op.at] == QUERY:
+                    self.on_query_over(op, body)
+                else:
+                    self.on_ready(op, body, events)
                 continue
             else:
                 self.on_paid(op)
@@ -335,6 +338,15 @@ cdef class Frontend:
             self.completed.append(op)
             if op.is_durable:
                 self.mark_durable()
+        return 0
+
+    cdef int on_query_over(self, Operation op, Slice body) except -1:
+        """The ReadyForQuery of a simple Query with a prelude, behind which a Sync of its own is due."""
+        self.status = read_ready_for_query(body)
+        if not op.has_sync:
+            op.put_missing_sync(self.out)
+        op.at += 1
+        op.state = op.debts[op.at]
         return 0
 
     cdef int on_ready(self, Operation op, Slice body, list events) except -1:

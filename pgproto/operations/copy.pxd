@@ -11,7 +11,6 @@ from pgproto.write_buffer cimport WriteBuffer
 cdef class CopyIn(Operation):
     cdef readonly str sql
     cdef readonly str tag
-    cdef Py_ssize_t n_prelude_left          # commands of the prelude that are not answered yet
     cdef readonly bint wants_data           # CopyInResponse has come and the end is not written
     cdef readonly tuple formats
 
@@ -21,7 +20,6 @@ cdef class CopyOut(Operation):
     cdef readonly str sql
     cdef readonly str tag
     cdef readonly tuple formats
-    cdef Py_ssize_t n_prelude_left
     cdef list chunks
     cdef readonly Py_ssize_t n_bytes        # held in chunks
     cdef Py_ssize_t high_water

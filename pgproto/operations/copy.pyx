@@ -11,7 +11,7 @@ cimport cython
 from pgproto.messages.backend cimport read_command_tag, read_copy_response
 from pgproto.messages.frontend cimport put_copy_data, put_copy_done, put_copy_fail
 from pgproto.operations.operation cimport READY
-from pgproto.operations.simple cimport fail_prefixed, put_prefixed
+from pgproto.operations.simple cimport put_query_behind_prelude
 
 from pgproto.errors import InterfaceError
 
@@ -27,10 +27,11 @@ cdef class CopyIn(Operation):
         self.closes_gate = True
 
     cdef int put(self, WriteBuffer out) except -1:
-        self.n_prelude_left = put_prefixed(self, out, self.sql)
-        return 0
+        return put_query_behind_prelude(self, out, self.sql)
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
+        if self.at < self.n_prelude:
+            return 0
         if kind == c'G':
             self.formats = read_copy_response(body[0])[1]
             if self.is_abandoned:
@@ -39,10 +40,7 @@ cdef class CopyIn(Operation):
                 self.wants_data = self.is_full = True
                 self.event = READY
         elif kind == c'C':
-            if self.n_prelude_left > 0:
-                self.n_prelude_left -= 1
-            else:
-                self.tag = read_command_tag(body[0])
+            self.tag = read_command_tag(body[0])
         elif kind == c'H' or kind == c'W':
             if kind == c'W':
                 put_copy_done(out)
@@ -50,9 +48,8 @@ cdef class CopyIn(Operation):
         return 0
 
     cdef int on_failure(self, object error) except -1:
-        fail_prefixed(self, error, self.n_prelude_left)
         self.wants_data = False
-        return 0
+        return Operation.on_failure(self, error)
 
     def start(self):
         """The source is ready: let what the server says in the meantime be read."""
@@ -100,10 +97,11 @@ cdef class CopyOut(Operation):
         self.high_water = high_water
 
     cdef int put(self, WriteBuffer out) except -1:
-        self.n_prelude_left = put_prefixed(self, out, self.sql)
-        return 0
+        return put_query_behind_prelude(self, out, self.sql)
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
+        if self.at < self.n_prelude:
+            return 0
         if kind == c'd':
             if not self.discards:
                 self.chunks.append(body.at[:body.n])
@@ -114,10 +112,7 @@ cdef class CopyOut(Operation):
         elif kind == c'H':
             self.formats = read_copy_response(body[0])[1]
         elif kind == c'C':
-            if self.n_prelude_left > 0:
-                self.n_prelude_left -= 1
-            else:
-                self.tag = read_command_tag(body[0])
+            self.tag = read_command_tag(body[0])
         elif kind == c'G' or kind == c'W':
             if kind == c'G':
                 put_copy_fail(out, "the statement is not a COPY .. TO STDOUT")
@@ -125,9 +120,6 @@ cdef class CopyOut(Operation):
                 put_copy_done(out)
             self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
         return 0
-
-    cdef int on_failure(self, object error) except -1:
-        return fail_prefixed(self, error, self.n_prelude_left)
 
     def take(self):
         """Hand over what has come, as one bytes object; `Frontend.resume` then goes on."""

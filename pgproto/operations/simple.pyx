@@ -1,7 +1,7 @@
 """SimpleQuery: the text of any number of statements, in one implicit transaction, with its Sync built in.
 
-Rows are thrown away; the tag of the last command is the result. The prelude becomes a prefix of the text, and the
-positions in errors are corrected for it.
+Rows are thrown away; the tag of the last command is the result. A prelude travels in messages of its own: as a prefix of
+the text it would not be executed when the text cannot be parsed, and what follows would be outside of its transaction.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY
 """
@@ -20,32 +20,17 @@ cdef object mentions_copy = re.compile("copy", re.IGNORECASE).search
 cdef str COPY_FAIL_REASON = "COPY is not possible through execute"
 
 
-cdef str prefixed(tuple prelude, str sql):
-    """Return the text of a simple Query with its prelude in front."""
-    return "; ".join(prelude) + "; " + sql if prelude else sql
-
-
-cdef Py_ssize_t put_prefixed(Operation op, WriteBuffer out, str sql) except -1:
-    """Put a simple Query with its operation's prelude in front; return how many commands the prelude has."""
-    put_query(out, prefixed(op.prelude, sql))
+cdef int put_query_behind_prelude(Operation op, WriteBuffer out, str sql) except -1:
+    """Put a simple Query. Behind a prelude, which is extended, it needs a Sync: if a statement of the prelude fails the
+    server skips the Query too. In front of a text that may copy the Sync waits for the Query's end, because inside a
+    COPY the server would swallow it."""
+    op.put_prelude(out)
+    put_query(out, sql)
     op.owe(QUERY)
-    op.has_sync = True
-    return len(op.prelude) if op.prelude else 0
-
-
-cdef int fail_prefixed(Operation op, object error, Py_ssize_t n_prelude_left) except -1:
-    """Fail an operation whose text carries its prelude: an error's position counts from the caller's own text."""
-    if op.error is not None:
+    if op.n_prelude == 0:
+        op.has_sync = True
         return 0
-    op.error = error
-    if n_prelude_left > 0:
-        op.failed_in_prelude = True
-    position = getattr(error, "position", None)
-    if op.prelude and position is not None and position.isdigit():
-        at = int(position) - len(prefixed(op.prelude, ""))
-        # Past __setattr__: an error with a warning's SQLSTATE (RAISE .. USING ERRCODE) refuses changes.
-        vars(error)["position"] = str(at) if at > 0 else None
-    return 0
+    return 0 if op.closes_gate else op.put_sync_if_ends(out)
 
 
 @cython.final
@@ -55,16 +40,14 @@ cdef class SimpleQuery(Operation):
         self.closes_gate = mentions_copy(sql) is not None
 
     cdef int put(self, WriteBuffer out) except -1:
-        self.n_prelude_left = put_prefixed(self, out, self.sql)
-        return 0
+        return put_query_behind_prelude(self, out, self.sql)
 
     cdef int on_message(self, unsigned char kind, Slice *body, WriteBuffer out) except -1:
+        if self.at < self.n_prelude:
+            return 0
         if kind == c'C':
             self.was_bound = True
-            if self.n_prelude_left > 0:
-                self.n_prelude_left -= 1
-            else:
-                self.tag = read_command_tag(body[0])
+            self.tag = read_command_tag(body[0])
         elif kind == c'I':
             if self.tag is None:
                 self.tag = ""
@@ -79,6 +62,3 @@ cdef class SimpleQuery(Operation):
             put_copy_done(out)
             self.on_failure(InterfaceError("replication is not possible through execute"))
         return 0
-
-    cdef int on_failure(self, object error) except -1:
-        return fail_prefixed(self, error, self.n_prelude_left)

@@ -1,5 +1,6 @@
 """Transaction blocks and savepoints: states, misuse, and how BEGIN travels."""
 import asyncio
+import io
 
 import pytest
 
@@ -454,3 +455,74 @@ async def test_notices_and_description_helpers_of_the_fake_server_are_messages()
     # What the scripts above are made of must itself be what the protocol says.
     assert parameter_description(23)[5:] == b"\x00\x01\x00\x00\x00\x17"
     assert (PARSED, NO_DATA) == (b"1\0\0\0\4", b"n\0\0\0\4")
+
+
+# A text that cannot be parsed, as the first statement of a block: the server does not execute any of it
+
+BAD_TEXTS = ["selec", "select 1; selec", "copy t from", "select 'unterminated"]
+
+
+@pytest.mark.parametrize("bad", BAD_TEXTS)
+async def test_what_follows_a_text_that_cannot_be_parsed_is_not_outside_of_its_transaction(table, bad):
+    connection, other = table
+    with pytest.raises(exceptions.TransactionRolledBackError):
+        async with connection.transaction():
+            with pytest.raises(exceptions.PostgresSyntaxError) as caught:
+                await connection.execute(bad)
+            assert status(connection) == "E" and not hasattr(caught.value, "__notes__")
+            with pytest.raises(exceptions.InFailedSQLTransactionError):
+                await connection.execute("insert into t values (1)")
+    assert (await committed(other), status(connection)) == ([], "I")
+
+
+@pytest.mark.parametrize("bad", BAD_TEXTS)
+async def test_pipelined_behind_a_text_that_cannot_be_parsed_nothing_is_committed(table, bad):
+    connection, other = table
+    transaction = connection.transaction()
+    await transaction.start()
+    outcomes = await asyncio.gather(
+        connection.execute(bad), connection.execute("insert into t values (1)"), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [
+        exceptions.PostgresSyntaxError, exceptions.InFailedSQLTransactionError]
+    await transaction.rollback()
+    assert (await committed(other), status(connection)) == ([], "I")
+
+
+@pytest.mark.parametrize("bad", BAD_TEXTS)
+async def test_a_savepoint_undoes_a_text_that_cannot_be_parsed(table, bad):
+    connection, other = table
+    async with connection.transaction():
+        await connection.execute("insert into t values (1)")
+        with pytest.raises(exceptions.PostgresSyntaxError):
+            async with connection.transaction():
+                await connection.execute(bad)
+        await connection.execute("insert into t values (2)")
+    assert await committed(other) == [1, 2]
+
+
+async def test_a_copy_that_cannot_be_parsed_is_undone_by_its_savepoint_too(table):
+    connection, other = table
+    async with connection.transaction():
+        await connection.execute("insert into t values (1)")
+        for copying in (connection.copy_from_query("selec", output=io.BytesIO()),
+                        connection.copy_to_table("t", source=b"3\n", where="a >")):
+            with pytest.raises(exceptions.PostgresSyntaxError):
+                async with connection.transaction():
+                    await copying
+        async with connection.transaction():
+            assert await connection.copy_to_table("t", source=b"2\n") == "COPY 1"
+        out = io.BytesIO()
+        async with connection.transaction():
+            assert await connection.copy_from_table("t", output=out) == "COPY 2"
+    assert (await committed(other), out.getvalue()) == ([1, 2], b"1\n2\n")
+
+
+async def test_a_begin_that_is_refused_takes_its_text_with_it(table):
+    connection, other = table
+    transaction = connection.transaction()
+    await transaction.start()
+    connection._session.preludes.statements[0] = "BEGIN ISOLATION LEVEL NONSENSE"
+    with pytest.raises(exceptions.PostgresSyntaxError) as caught:
+        await connection.execute("insert into t values (1)")
+    assert caught.value.__notes__ == ["while starting the transaction"]
+    assert (await committed(other), status(connection)) == ([], "I")

@@ -33,6 +33,9 @@ from tests.support.backend_bytes import (
 )
 
 
+BEGUN = PARSED + BOUND + complete("BEGIN")
+
+
 def started(op):
     frontend = ready_frontend()
     frontend.submit(op)
@@ -180,29 +183,41 @@ def test_a_copy_in_the_wrong_direction_is_ended_and_the_session_goes_on(operatio
 
 
 @pytest.mark.parametrize("operation", [CopyIn, CopyOut])
-def test_a_copy_does_not_take_its_preludes_tag_and_corrects_positions(operation):
+def test_a_copy_with_a_prelude_gets_its_sync_when_it_is_over(operation):
     op = operation("copy t ..")
     op.prelude = ("BEGIN",)
     frontend, _ = started(op)
-    kind = "G" if operation is CopyIn else "H"
-    frontend.receive(complete("BEGIN") + copy_response(kind))
+    frontend.receive(BEGUN + copy_response("G" if operation is CopyIn else "H"))
     assert op.tag is None
     if operation is CopyIn:
         op.start()
         op.put_done(frontend.out)
     else:
         frontend.receive(COPY_DONE)
-    assert drive(frontend, [complete("COPY 0") + ready("T")]) == [op]
+    assert kinds(frontend.take_output()) == ("c" if operation is CopyIn else "")
+    assert drive(frontend, [complete("COPY 0") + ready("T")]) == []
+    assert frontend.take_output() == SYNC
+    assert drive(frontend, [ready("T")]) == [op]
     assert (op.tag, op.error) == ("COPY 0", None)
-    for answer, in_prelude, position in [
-        (error("no", P="10"), True, "3"),
-        (complete("BEGIN") + error("no", P="10"), False, "3"),
-    ]:
-        op = operation("copy t ..")
-        op.prelude = ("BEGIN",)
-        frontend, _ = started(op)
-        assert drive(frontend, [answer + ready("T")]) == [op]
-        assert (op.error.args, op.failed_in_prelude, op.error.position) == (("no",), in_prelude, position)
+    assert is_idle(frontend)
+
+
+@pytest.mark.parametrize("operation", [CopyIn, CopyOut])
+@pytest.mark.parametrize(("answer", "in_prelude", "syncs_first"), [
+    (error("no"), True, True), (BEGUN + error("no"), False, False), (BEGUN + b"response" + error("no"), False, False)])
+def test_a_copy_with_a_prelude_that_fails_leaves_nothing_behind(operation, answer, in_prelude, syncs_first):
+    op = operation("copy t ..")
+    op.prelude = ("BEGIN",)
+    frontend, _ = started(op)
+    answer = answer.replace(b"response", copy_response("G" if operation is CopyIn else "H"))
+    assert drive(frontend, [answer], lambda op: op.start() if operation is CopyIn else op.take()) == []
+    if not syncs_first:
+        assert frontend.take_output() == b""
+        drive(frontend, [ready("E")])
+    assert frontend.take_output() == SYNC
+    assert drive(frontend, [ready("E")]) == [op]
+    assert (op.error.args, op.failed_in_prelude) == (("no",), in_prelude)
+    assert is_idle(frontend)
 
 
 # CopyOut

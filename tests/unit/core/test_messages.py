@@ -143,11 +143,17 @@ def test_an_extended_operation_carries_its_prelude_in_front(make, golden):
     assert sent_by(op) == BEGIN * 2 + golden
 
 
+def test_a_simple_query_carries_its_prelude_in_front_and_a_sync_behind():
+    op = SimpleQuery("vacuum")
+    op.prelude = ("BEGIN", "BEGIN")
+    assert sent_by(op) == BEGIN * 2 + b"Q\0\0\0\x0bvacuum\0" + SYNC
+
+
 @pytest.mark.parametrize("operation", [SimpleQuery, CopyIn, CopyOut])
-def test_a_simple_query_carries_its_prelude_as_a_prefix(operation):
+def test_in_front_of_what_may_copy_the_sync_waits_for_its_end(operation):
     op = operation("copy a")
-    op.prelude = ("BEGIN", "SAVEPOINT s")
-    assert sent_by(op) == b"Q\0\0\0\x1fBEGIN; SAVEPOINT s; copy a\0"
+    op.prelude = ("BEGIN",)
+    assert sent_by(op) == BEGIN + b"Q\0\0\0\x0bcopy a\0"
 
 
 def test_a_startup_message_tells_version_and_parameters():

@@ -102,27 +102,46 @@ def test_a_long_executemany_forgets_what_is_paid_and_keeps_its_prelude_apart():
     assert op.n_done == 0
 
 
-@pytest.mark.parametrize("prelude", [None, ("BEGIN",), ("BEGIN", "SAVEPOINT a")])
-def test_a_position_in_a_simple_query_counts_from_the_callers_text(prelude):
-    n = 0 if prelude is None else len("; ".join(prelude)) + 2
-    for position, corrected in [(str(n + 1), "1"), (str(n + 8), "8"), (str(n), None if n else "0"), ("odd", "odd")]:
-        frontend = ready_frontend()
-        op = SimpleQuery("selec 1")
-        op.prelude = prelude
-        frontend.submit(op)
-        answer = complete("BEGIN") * len(prelude or ()) + error("no", "42601", P=position) + ready("E")
-        assert drive(frontend, [answer]) == [op]
-        assert (op.error.position, op.failed_in_prelude, op.tag) == (corrected, False, None)
-
-
-@pytest.mark.parametrize("n_answered", [0, 1])
-def test_an_error_in_the_prefix_of_a_simple_query_says_so(n_answered):
+@pytest.mark.parametrize("sql", ["selec 1", "copy t"])
+def test_an_error_of_a_simple_query_is_not_its_preludes(sql):
     frontend = ready_frontend()
-    op = SimpleQuery("select 1")
+    op, behind = SimpleQuery(sql), SimpleQuery("select 2")
     op.prelude = ("BEGIN", "SAVEPOINT a")
     frontend.submit(op)
-    assert drive(frontend, [complete("BEGIN") * n_answered + error("no", P="3") + ready()]) == [op]
-    assert (op.error.args, op.error.position, op.failed_in_prelude) == (("no",), None, True)
+    assert frontend.may_submit(behind) == (sql == "selec 1"), "the Sync of what may copy is not written yet"
+    frontend.take_output()
+    assert drive(frontend, [DONE * 2 + error("no", "42601", P="1") + ready("E")]) == []
+    assert frontend.take_output() == (SYNC if sql == "copy t" else b"")
+    assert (frontend.transaction_status, op.debts_left) == ("E", [owed.SYNC])
+    assert drive(frontend, [ready("E")]) == [op]
+    assert (op.error.args, op.error.position, op.failed_in_prelude, op.tag) == (("no",), "1", False, None)
+    assert is_idle(frontend) and frontend.may_submit(behind)
+
+
+@pytest.mark.parametrize("sql", ["select 1", "copy t"])
+@pytest.mark.parametrize("n_answered", range(6))
+def test_a_simple_query_whose_prelude_fails_is_skipped(sql, n_answered):
+    frontend = ready_frontend()
+    op = SimpleQuery(sql)
+    op.prelude = ("BEGIN", "SAVEPOINT a")
+    frontend.submit(op)
+    frontend.take_output()
+    steps = [PARSED, BOUND, complete("BEGIN")] * 2
+    drive(frontend, [b"".join(steps[:n_answered]) + error("no")])
+    assert frontend.take_output() == (SYNC if sql == "copy t" else b"")
+    assert drive(frontend, [ready()]) == [op]
+    assert (op.error.args, op.failed_in_prelude, op.was_bound, op.tag) == (("no",), True, False, None)
+    assert is_idle(frontend)
+
+
+def test_the_tag_of_a_simple_query_is_not_its_preludes():
+    frontend = ready_frontend()
+    op, behind = SimpleQuery("create table t (a int)"), SimpleQuery("select 2")
+    op.prelude = ("BEGIN",)
+    submit_all(frontend, [op, behind])
+    assert drive(frontend, [DONE + complete("CREATE TABLE") + ready("T") + ready("T"), complete() + ready("T")]) == [
+        op, behind]
+    assert (op.tag, op.error, behind.tag, frontend.transaction_status) == ("CREATE TABLE", None, "SELECT 1", "T")
 
 
 def test_an_error_that_refuses_changes_still_gets_its_facts():
@@ -132,7 +151,7 @@ def test_an_error_that_refuses_changes_still_gets_its_facts():
     submit_all(frontend, [many, simple])
     assert drive(
         frontend,
-        [rows_answer(1) + error("w", "01000") + ready() + complete("BEGIN") + error("w", "01000", P="10") + ready()],
+        [rows_answer(1) + error("w", "01000") + ready() + DONE + error("w", "01000", P="3") + ready() * 2],
     ) == [many, simple]
     assert (many.error.batch_index, simple.error.position) == (1, "3")
 
