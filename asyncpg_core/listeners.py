@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.identifiers import quote_ident
@@ -38,6 +38,7 @@ class Listening:
 
         def _check_open(self) -> None: ...
         def is_in_transaction(self) -> bool: ...
+        def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]: ...
 
     # Notifications
 
@@ -54,10 +55,9 @@ class Listening:
         hearing.add(channel, callback)
         if channel in hearing.listened:
             return
-        session = self._session
         was_in_transaction = self.is_in_transaction()
         try:
-            await session.calls.execute(listen, (), None)
+            await self.execute(listen)
         except BaseException:
             hearing.remove(channel, callback)
             raise
@@ -71,7 +71,7 @@ class Listening:
         if session.is_closed or not isinstance(session.on_told, Hearing):
             return
         if session.on_told.remove(channel, callback):
-            await session.calls.execute(f"UNLISTEN {quote_ident(channel)}", (), None)
+            await self.execute(f"UNLISTEN {quote_ident(channel)}")
 
     def _forget_hearing(self) -> None:
         """Remove the callbacks of notifications and log messages, without UNLISTEN."""

@@ -114,6 +114,17 @@ async def test_begin_and_commit_pass_through_an_execute_of_ones_own(connect, rep
     assert not own.is_in_transaction()
 
 
+async def test_listen_and_reset_pass_through_an_execute_of_ones_own(connect, replace):
+    class Own(Connection):
+        execute = watched(Connection.execute, "own")
+
+    own = await connect(connection_class=Own)
+    await own.add_listener("news", print)
+    await own.remove_listener("news", print)
+    await own.reset()
+    assert [text.split()[0] for _, text in SEEN] == ["LISTEN", "UNLISTEN", "RESET"]
+
+
 async def test_begin_has_no_flight_of_its_own_when_it_is_seen(connection, replace):
     replace(Connection, "execute")
     async with connection.transaction():

@@ -103,6 +103,12 @@ async def copies(connection):
     assert written.split() == [b"11", b"12", b"13", b"14", b"21", b"1"]
 
 
+async def listeners(connection):
+    await connection.add_listener("news", print)
+    await connection.remove_listener("news", print)
+    await connection.reset()
+
+
 async def in_a_pool(pool):
     assert await pool.fetchval("SELECT 1") == 1
     assert (await pool.fetchrow("SELECT $1::int", 2))[0] == 2
@@ -111,4 +117,4 @@ async def in_a_pool(pool):
         assert len(await connection.fetch("SELECT a FROM t")) == 6
 
 
-PARTS = (queries, many, errors, transactions, by_hand, statements, cursors, copies)
+PARTS = (queries, many, errors, transactions, by_hand, statements, cursors, copies, listeners)

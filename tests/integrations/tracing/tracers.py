@@ -120,11 +120,15 @@ def elastic():
 
 def normal(span, database):
     """Return a span without what is another one each time, or is of no meaning: names that the driver makes up, the
-    server's port, where an exception's class is defined, how a COPY is spelled."""
+    server's port, where an exception's class is defined, how a COPY or a reset is spelled."""
     name, statement, facts = span
     statement = re.sub(r'"?__\w+"?', "NAME", statement).replace("TO SAVEPOINT NAME", "TO NAME")
     if statement.startswith("COPY "):
         statement = "COPY"
+    if "pg_advisory_unlock_all" in statement:
+        return "RESET", "RESET", []
+    if statement.startswith(("LISTEN", "UNLISTEN")):
+        return name, statement, []      # asyncpg fetches them, we execute them
     return name, statement, [
         "DATABASE" if fact == database else "PORT" if isinstance(fact, (int, float)) else
         fact.rpartition(".")[2] if isinstance(fact, str) and fact.endswith("Error") else fact for fact in facts]
