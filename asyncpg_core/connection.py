@@ -289,7 +289,6 @@ class Connection(Copying, Listening, Generic[RecordT], metaclass=Patchable):
 
         The other connections of a pool forget it too.
         """
-        self._check_open()
         self._session.registry.types.forget()
 
     async def set_type_codec(

@@ -25,9 +25,9 @@ it would be read as copy data or end the copy. In the extended protocol it ends 
 after CopyDone, CopyFail or ErrorResponse, exactly once. A simple Query has its Sync built in. CopyInResponse or
 CopyBothResponse for an operation that did not close the gate is a ProtocolError.
 
-PRELUDE. BEGIN and SAVEPOINT go in front of a simple Query in the extended protocol and share its Sync, which is a message
-of its own then: the Query's ReadyForQuery pays QUERY, the Sync's pays SYNC. If the prelude fails the server skips the Query
-and answers the Sync alone, which is rule (b). Where the text contains `copy` the Sync is written after the Query's end.
+PRELUDE. BEGIN and SAVEPOINT go in front of a simple Query in the extended protocol, and a Sync of its own goes behind
+it: the Query's ReadyForQuery pays QUERY, the Sync's pays SYNC. If the prelude fails the server skips the Query and
+answers the Sync alone, which is rule (b). Where the text contains `copy` the Sync is written after the Query's end.
 
 https://www.postgresql.org/docs/current/protocol-flow.html
 """

@@ -1,7 +1,7 @@
 """SimpleQuery: the text of any number of statements, in one implicit transaction, with its Sync built in.
 
-Rows are thrown away; the tag of the last command is the result. A prelude travels in messages of its own: as a prefix of
-the text it would not be executed when the text cannot be parsed, and what follows would be outside of its transaction.
+Rows are thrown away; the tag of the last command is the result. A prelude travels in messages of its own: as a prefix
+of the text it would not be executed when the text cannot be parsed, and what follows would be outside of it.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY
 """

@@ -118,14 +118,14 @@ async def test_as_completed_yields_all(connection):
     assert sorted(values) == list(range(5))
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="TaskGroup is new in 3.11")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="missing feature: asyncio.TaskGroup")
 async def test_task_group_takes_it(connection):
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(connection.fetchval("select $1::int", i)) for i in range(5)]
     assert [task.result() for task in tasks] == list(range(5))
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="TaskGroup is new in 3.11")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="missing feature: asyncio.TaskGroup")
 async def test_a_failure_in_a_task_group_cancels_the_others_and_the_connection_stays_usable(connection):
     with pytest.raises(BaseExceptionGroup) as caught:  # noqa: F821  # as old as TaskGroup
         async with asyncio.TaskGroup() as group:
@@ -167,7 +167,7 @@ async def test_asyncio_wait_takes_tasks_of_it(connection):
 
 async def test_uncancelled_timeout_block_leaves_no_trace(connection):
     if sys.version_info < (3, 11):
-        pytest.skip("asyncio.timeout is new in 3.11")
+        pytest.skip("missing feature: asyncio.timeout")
     async with asyncio.timeout(5):
         assert await connection.fetchval("select 1") == 1
     with pytest.raises(TimeoutError):

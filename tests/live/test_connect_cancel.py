@@ -8,6 +8,7 @@ import pytest
 
 import asyncpg_core
 from tests.support.cluster import SUPERUSER, TRUST_USER
+from tests.support.features import REASON
 from tests.support.open_sockets import no_socket_left
 from tests.support.relay import Relay
 from tests.support.startup_server import CANCEL_REQUEST_CODE, SSL_REQUEST
@@ -31,10 +32,9 @@ def bare_environment(monkeypatch, tmp_path):
 
 
 def check_features(cluster, path):
-    if "tls" in path and "tls" not in cluster.features:
-        pytest.skip("the server has no TLS")
-    if path == "direct tls" and cluster.version < (17, 0):
-        pytest.skip("the server has no direct TLS before 17")
+    for feature in ("tls", "direct tls"):
+        if feature in path and feature not in cluster.features:
+            pytest.skip(REASON + feature)
 
 
 async def gone_from_the_server(cluster, pid, seconds):

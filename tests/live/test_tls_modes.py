@@ -25,6 +25,7 @@ from tests.support.cluster import (
     TRUST_USER,
     Cluster,
 )
+from tests.support.features import REASON
 from tests.support.open_sockets import no_socket_left
 from tests.support.relay import Relay
 
@@ -50,8 +51,8 @@ def here(cluster):
 @pytest.fixture
 def direct(cluster):
     """What direct TLS needs of the server."""
-    if cluster.version < (17, 0):
-        pytest.skip("the server has no direct TLS before 17")
+    if "direct tls" not in cluster.features:
+        pytest.skip(REASON + "direct tls")
 
 
 async def is_tls(**arguments):

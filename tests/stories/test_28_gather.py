@@ -41,7 +41,7 @@ async def test_an_error_in_one_leaves_the_others_alone(conn):
 
 async def test_a_task_group_works_on_one_connection(conn):
     if not hasattr(asyncio, "TaskGroup"):
-        pytest.skip("TaskGroup is newer than this Python")
+        pytest.skip("missing feature: asyncio.TaskGroup")
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(conn.fetchval("SELECT $1::int", n)) for n in range(5)]
     assert [task.result() for task in tasks] == [0, 1, 2, 3, 4]

@@ -12,7 +12,9 @@ BUILT_WITH = {"icu": "--with-icu", "xml": "--with-libxml", "gss": "--with-gssapi
 CONTRIB = ("hstore", "citext", "ltree", "pg_trgm", "pgcrypto", "pg_stat_statements", "postgres_fdw", "dblink",
            "uuid-ossp", "intarray", "tablefunc", "cube")
 EXTENSIONS = (*CONTRIB, "vector", "postgis")
-PINNED_SERVER_HAS = frozenset({"embedded server", "tls", "scram-plus", "icu", "xml", *CONTRIB})
+# name of the feature -> the first major version that has it
+SINCE = {"multiranges": 14, "direct tls": 17}
+PINNED_SERVER_HAS = frozenset({"embedded server", "tls", "scram-plus", "icu", "xml", *CONTRIB, *SINCE})
 REASON = "missing feature: "
 
 
@@ -25,6 +27,11 @@ def probe_features(sql: Callable[[str], Rows], *, tls: bool) -> frozenset[str]:
     found.update(name for name in EXTENSIONS if name in available)
     if tls and sql("SHOW ssl") == [("on",)]:
         found |= {"tls", "scram-plus"}
+        # What SQL cannot tell: whether a connection may begin with TLS.
+        if int(str(sql("SHOW server_version_num")[0][0])) >= SINCE["direct tls"] * 10000:
+            found.add("direct tls")
+    if sql("SELECT 1 FROM pg_type WHERE typname = 'int4multirange'"):
+        found.add("multiranges")
     if sql("SHOW wal_level") == [("logical",)]:
         found.add("logical")
     return frozenset(found)

@@ -32,7 +32,6 @@ from tests.support.backend_bytes import (
     statement,
 )
 
-
 BEGUN = PARSED + BOUND + complete("BEGIN")
 
 
