@@ -107,7 +107,7 @@ class Canceller:
 
     def give_up(self, op: Any, reason: str) -> None:
         if self.op is op and not self.session.is_closed:
-            if not self.is_sent and self.task is not None and self.task is not asyncio.current_task():
+            if not self.is_sent and self.task is not None and self.task is not asyncio.current_task(self.session.loop):
                 self.task.cancel()
             self.session.transport.abort(ConnectionDoesNotExistError(f"connection was closed: {reason}"))
 
@@ -130,7 +130,7 @@ class Canceller:
         if self.drain_timer is not None:
             self.drain_timer.cancel()
             self.drain_timer = None
-        if self.is_sent and self.task is not None and self.task is not asyncio.current_task():
+        if self.is_sent and self.task is not None and self.task is not asyncio.current_task(self.session.loop):
             self.task.cancel()      # It sleeps before the next request.
         self.op = None
         self.session.holds_writes = False

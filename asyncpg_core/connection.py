@@ -6,6 +6,7 @@ reads is the session; what is here is the face that users see, with asyncpg's na
 from __future__ import annotations
 
 import asyncio
+import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -45,7 +46,8 @@ class Connection(Copying, Listening, Generic[RecordT], metaclass=Patchable):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",
-                 "_top_transaction", "_lease", "_pool", "_server_version", "_known_reset", "_is_raw", "__weakref__")
+                 "_top_transaction", "_lease", "_pool", "_server_version", "_known_reset", "_is_raw", "_source",
+                 "__weakref__")
     _transaction_class = Transaction
 
     def __init__(self, protocol: Protocol, transport: Any, loop: asyncio.AbstractEventLoop, addr: Any,
@@ -64,15 +66,23 @@ class Connection(Copying, Listening, Generic[RecordT], metaclass=Patchable):
         self._server_version: ServerVersion | None = None
         self._known_reset: tuple[str, ...] | None = None
         self._is_raw = True
+        self._source = "run in asyncio debug mode to see where it was created"
+        if loop.get_debug():
+            self._source = f"it was created at:\n{''.join(traceback.format_stack())}"
 
     def __repr__(self) -> str:
         released = self._pool is not None and self._lease is None
-        state = "released" if released else "closed" if self._session.is_closed else "connected"
-        return f"<{type(self).__module__}.{type(self).__name__} {state} {id(self):#x}>"
+        if released:
+            state = "[released]"
+        elif self._lease is not None:
+            state = f"lent {self._lease.connection!r}"
+        else:
+            state = "closed" if self._session.is_closed else "connected"
+        return f"<{naming.name_of(type(self))} {state} {id(self):#x}>"
 
     def __del__(self) -> None:
         if getattr(self, "_is_raw", False) and not self._session.is_closed:
-            warnings.warn(f"unclosed connection {self!r}", ResourceWarning, stacklevel=2)
+            warnings.warn(f"unclosed connection {self!r}; {self._source}", ResourceWarning, stacklevel=2)
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._session.say_goodbye)
 

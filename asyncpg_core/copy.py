@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 END = object()
+TYPED_LITERAL = "'('||quote_nullable(${n})||'::'||format_type({oid}, -1)||')'"
 
 
 class Copying:
@@ -332,13 +333,14 @@ async def move_rows(turn: CopyTurn, op: CopyIn, rows: RowWriter) -> None:
     await sent(turn)
 
 
-async def filled_in(connection: Copying, query: str, args: tuple[Any, ...], budget: Budget) -> str:
-    """Return a query with literals in the place of its parameters: typed, and quoted by the server."""
+async def filled_in(connection: Copying, query: str, args: tuple[Any, ...], budget: Budget,
+                    literal: str = TYPED_LITERAL) -> str:
+    """Return a query with literals in the place of its parameters: quoted by the server, typed unless `literal`, the
+    SQL that makes the one of ${n}, says otherwise."""
     make: Callable[[Prepare], tuple[int, ...]] = parameter_oids
     oids = await connection._session.calls.prepare(query, "", budget.left(), make)
     session = connection._session
-    quoting = ", ".join(
-        [f"'('||quote_nullable(${n})||'::'||format_type({oid}, -1)||')'" for n, oid in enumerate(oids, 1)])
+    quoting = ", ".join([literal.format(n=n, oid=oid) for n, oid in enumerate(oids, 1)])
     # Its columns are described by the flight itself: only what the arguments are is known beforehand.
     statement = Statement(f"SELECT {quoting}", "", oids, (), session.registry)
     op = Execute(statement, args, Records(session.calls.record_class), with_parse=True)

@@ -102,6 +102,8 @@ class Portal:
             raise InterfaceError(f"cannot call {call}(): the underlying connection has been released back to the pool")
         if self._session.is_closed:
             raise InterfaceError(f"cannot call {call}(): the underlying connection is closed")
+        if self._prepared is not None and self._prepared._statement.is_closed:
+            raise InterfaceError(f"cannot call {call}(): the prepared statement is closed")
         if not self._connection.is_in_transaction():
             raise NoActiveSQLTransactionError(
                 "cursor cannot be created outside of a transaction" if self._name is None else

@@ -23,7 +23,7 @@ from asyncpg_core.dsn import resolve
 from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.leases import drop_unsent, give_up_lease, is_left_in_transaction, is_unchanged
 from asyncpg_core.options import CLIENT_KEYWORDS, client_options
-from asyncpg_core.pool_arguments import DEFAULT_MIN_SIZE, DefaultSize, check_pool_classes, check_sizes
+from asyncpg_core.pool_arguments import DEFAULT_MIN_SIZE, DefaultSize, check_made, check_pool_classes, check_sizes
 from asyncpg_core.pool_calls import ONE_SHOTS, MethodCalls, choose_calls
 from asyncpg_core.pool_copy import PoolCopying
 from asyncpg_core.pool_end import PoolEnd
@@ -169,6 +169,7 @@ class Pool(PoolCopying, Generic[RecordT]):
         finally:
             self._opening = False
         self._is_open = True
+        self._upkeep.schedule_expiry()
         return self
 
     async def _open_members(self, n: int) -> None:
@@ -200,8 +201,9 @@ class Pool(PoolCopying, Generic[RecordT]):
 
     async def _connect_member(self) -> PoolMember:
         """Make one connection and initialise it."""
+        generation = self._state.generation     # what is replaced meanwhile is outdated when it comes
         connection = await self._connect()
-        member = PoolMember(connection, connection._session, self._loop.time())
+        member = PoolMember(connection, connection._session, self._loop.time(), generation)
         connection._session.member = member
         share_types(self._types, connection)
         try:
@@ -222,9 +224,7 @@ class Pool(PoolCopying, Generic[RecordT]):
             connection = await self._connect_hook(
                 *self._connect_args, loop=self._loop, connection_class=self._connection_class,
                 record_class=self._record_class, **self._connect_kwargs)
-            if not isinstance(connection, self._connection_class):
-                raise InterfaceError(f"expected pool connect callback to return an instance of "
-                                     f"{self._connection_class!r}, got {connection!r}")
+            check_made(connection, self._connection_class)
             return connection
         if self._resolved is None:
             given = {k: v for k, v in self._connect_kwargs.items() if k in CLIENT_KEYWORDS}
@@ -287,7 +287,6 @@ class Pool(PoolCopying, Generic[RecordT]):
             if setup is not None:
                 setup.cancel()
                 await asyncio.wait([setup], timeout=SETUP_END_SECONDS)
-            release_face(connection)
             raise
 
     async def _wait(self, timeout: float | None) -> PoolMember:
@@ -501,8 +500,8 @@ class Pool(PoolCopying, Generic[RecordT]):
     # Facts
 
     def get_size(self) -> int:
-        """Return the number of connections."""
-        return self._state.size - self._state.n_connecting
+        """Return the number of connections, without those that are being closed."""
+        return self._state.n_staying - self._state.n_connecting
 
     def get_idle_size(self) -> int:
         """Return the number of connections that nobody uses."""

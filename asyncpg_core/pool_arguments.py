@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from asyncpg_core.connection import check_classes
+from asyncpg_core.naming import name_of
 from pgproto.errors import InterfaceError
 
 
@@ -13,6 +14,13 @@ def check_pool_classes(connection_class: Any, record_class: Any) -> None:
         check_classes(connection_class, record_class)
     except InterfaceError as error:
         raise TypeError(str(error)) from error.__cause__
+
+
+def check_made(connection: Any, connection_class: Any) -> None:
+    """Refuse what a user's `connect` has returned if it is no connection."""
+    if not isinstance(connection, connection_class):
+        raise InterfaceError(f"expected pool connect callback to return an instance of {name_of(connection_class)!r}, "
+                             f"got {name_of(type(connection))!r}")
 
 
 def check_sizes(min_size: int, max_size: int, init_size: int | None, max_queries: int, lifetime: float) -> None:

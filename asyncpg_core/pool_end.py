@@ -2,17 +2,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any
 
+from asyncpg_core import naming
 from pgproto.errors import PoolClosed
 
 if TYPE_CHECKING:
     from asyncpg_core.pool import Pool
 
 CLOSE_WARNING_SECONDS = 60.0
-
-logger = logging.getLogger("asyncpg_core.pool")
 
 
 class PoolEnd:
@@ -77,5 +75,6 @@ class PoolEnd:
             self.all_back.set_result(None)
 
     def warn(self) -> None:
-        logger.warning("Pool.close() is taking over 60 seconds to complete. Check if you have any unreleased "
-                       "connections left. Use asyncio.wait_for() to set a timeout for Pool.close().")
+        naming.logger("pool").warning(
+            "Pool.close() is taking over 60 seconds to complete. Check if you have any unreleased connections left. "
+            "Use asyncio.wait_for() to set a timeout for Pool.close().")

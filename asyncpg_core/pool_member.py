@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +27,21 @@ UNSEEN_SECONDS = 0.05
 
 RELEASED: Any = ReleasedEndpoint()
 RELEASED_CALLS = CallMaker(RELEASED)
+# Of members, in the order in which they were connected.
+numbers = itertools.count()
 
 
 class PoolMember:
     """One connection of a pool, as the pool knows it."""
 
-    __slots__ = ("connection", "session", "idle_since", "generation", "n_changes", "_face", "__weakref__")
+    __slots__ = ("connection", "session", "idle_since", "generation", "n_changes", "number", "_face", "__weakref__")
 
-    def __init__(self, connection: Any, session: Any, now: float) -> None:
+    def __init__(self, connection: Any, session: Any, now: float, generation: int = 0) -> None:
         self.connection = connection
         self.session = session
         self.idle_since = now
-        self.generation = 0
+        self.generation = generation
+        self.number = next(numbers)
         # ParameterStatus messages seen when the current one-shot call began.
         self.n_changes = 0
         self._face: weakref.ref[Any] | None = None
@@ -124,3 +128,4 @@ def share_types(caches: dict[Any, TypeCache], connection: Any) -> None:
     types = caches.setdefault((connection._addr, connection._params.database or connection._params.user), TypeCache())
     session.registry.adopt(types)
     types.dependents.add(session.statements)
+    session.statements.siblings = types.dependents

@@ -6,9 +6,9 @@ waited behind it, unsent, goes on with another one.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any
 
+from asyncpg_core import naming
 from asyncpg_core.pool_endpoint import has_hook
 from asyncpg_core.pool_member import PoolMember, can_move, is_managed, transfer
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 # What a user's reset may take without a timeout of release, and the wait for another connection after a failed one.
 RESET_SECONDS = 5.0
-
-logger = logging.getLogger("asyncpg_core.pool")
 
 
 class Resets:
@@ -35,7 +33,7 @@ class Resets:
     def note(self, error: BaseException) -> None:
         """Count and log an error that no releaser hears of."""
         self.n_errors += 1
-        logger.warning("the reset of a pooled connection failed: %s", error)
+        naming.logger("pool").warning("the reset of a pooled connection failed: %s", error)
 
     # The user's
 

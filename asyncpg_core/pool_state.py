@@ -72,7 +72,6 @@ class PoolState:
     def connected(self, member: Member, now: float) -> object | None:
         """A member that was being connected is ready: return the waiter it goes to, or None if it is idle now."""
         self.n_connecting -= 1
-        member.generation = self.generation
         return self._place(member, now)
 
     def connect_failed(self) -> None:

@@ -6,17 +6,15 @@ told at once.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any
 
+from asyncpg_core import naming
 from asyncpg_core.call import Call
 
 if TYPE_CHECKING:
     from asyncpg_core.pool import Pool
 
 RECONNECT_SECONDS_MAX = 60.0
-
-logger = logging.getLogger("asyncpg_core.pool")
 
 
 class Upkeep:
@@ -56,8 +54,9 @@ class Upkeep:
             self.on_connect_failed(error)
             return
         self.retry_seconds = 0.0
-        if pool._state.is_closing:
+        if pool._state.is_closing or pool._state.is_outdated(member):
             pool._state.connect_failed()
+            self.fill()
             await member.close()
             return
         waiter = pool._state.connected(member, pool._loop.time())
@@ -74,7 +73,7 @@ class Upkeep:
                 break
         if state.shortage() and self.retry_timer is None and not state.is_closing:
             self.retry_seconds = min(max(1.0, self.retry_seconds * 2), RECONNECT_SECONDS_MAX)
-            logger.warning("a connection of the pool could not be opened, trying again in %g s: %s",
+            naming.logger("pool").warning("a connection of the pool could not be opened, trying again in %g s: %s",
                            self.retry_seconds, error)
             self.retry_timer = self.pool._loop.call_later(self.retry_seconds, self.retry)
         if state.waiters:

@@ -103,7 +103,7 @@ cdef class Session(Endpoint):
             return 0
         if call.statement is not None:
             if (<Statement>call.statement).is_closed:
-                raise InterfaceError("cannot use a prepared statement: it is closed")
+                raise InterfaceError("the prepared statement is closed")
             return bind_call(call, call.statement, not (<Statement>call.statement).name)
         entry = self.statements.find(sql_text(call.sql))
         call.extra = entry
@@ -231,7 +231,7 @@ cdef class Session(Endpoint):
             if not self.introspector.asks_again(call, op, error):
                 call.fail(error)
             return 0
-        self.n_executed += 1
+        self.n_executed += call.kind != PREPARE
         self.n_written += 1
         self.last_ends_transaction = call.ends_transaction
         self.preludes.pay(op)

@@ -32,6 +32,7 @@ cdef class StatementCache:
     cdef readonly Py_ssize_t threshold
     cdef Py_ssize_t n_deallocations     # that the session had seen when names were lost last
     cdef frozenset session_functions
+    cdef public object siblings         # the caches of a pool's sessions on the same database, or None
     cdef Py_ssize_t n_ticks
     cdef readonly Py_ssize_t n_hits
     cdef readonly Py_ssize_t n_misses

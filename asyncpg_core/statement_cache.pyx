@@ -112,14 +112,15 @@ cdef class StatementCache:
         return entry
 
     cdef int evict_one(self) except -1:
-        """Drop the entry that was used longest ago; one that is being prepared stays."""
+        """Drop the entry that was used longest ago; one that is being prepared stays. Whether there was one."""
         cdef CachedStatement entry, oldest = None
         for entry in self.entries.values():
             if entry.statement is not None and (oldest is None or entry.last_used < oldest.last_used):
                 oldest = entry
-        if oldest is not None:
-            self.forget(oldest)
-        return 0
+        if oldest is None:
+            return 0
+        self.forget(oldest)
+        return 1
 
     def forget(self, CachedStatement entry not None, *, bint server_knows=True):
         """Drop an entry; the server is told unless it does not know the name."""
@@ -134,10 +135,15 @@ cdef class StatementCache:
         """Drop the entry that failed, or all of them when the server has forgotten names.
 
         Names vanish by DISCARD ALL and by DEALLOCATE; without one of these there is a pooler between us and servers
-        that change, where a name is never safe. `n_deallocations` counts those of the session. An entry that is closed was dropped already: its error is no news.
+        that change, where a name is never safe. `n_deallocations` counts those of the session. An entry that is closed
+        was dropped already: its error is no news. A plan that no longer fits says that tables have changed, for the
+        other sessions of a pool too.
         """
         if sqlstate != "26000" and sqlstate != "42P05":
             self.forget(entry)
+            if sqlstate == "0A000" and self.siblings is not None:
+                for sibling in list(self.siblings):
+                    sibling.clear()
             return
         if entry.statement is None or not entry.statement.is_closed:
             if n_deallocations == self.n_deallocations:
@@ -151,3 +157,23 @@ cdef class StatementCache:
         for entry in list(self.entries.values()):
             if entry.statement is not None:
                 self.forget(entry, server_knows=server_knows)
+
+    def listed(self):
+        """Return the entries, those that are being prepared included."""
+        return list(self.entries.values())
+
+    def resize(self, Py_ssize_t max_size):
+        """Remember `max_size` statements from now on; with 0 none is prepared by a name any more."""
+        self.max_size = max_size
+        if max_size == 0:
+            self.mode = "never"
+            self.clear()
+        while len(self.entries) > max_size and self.evict_one():
+            pass
+
+    def limit_lifetime(self, double seconds):
+        """Remember each statement for `seconds` from now on, 0 for ever."""
+        cdef CachedStatement entry
+        self.lifetime = seconds
+        for entry in self.entries.values():
+            entry.expires_at = monotonic() + seconds if seconds > 0 else 0

@@ -273,6 +273,10 @@ cdef class Transport:
         except OSError:
             return b""
 
+    def is_closing(self):
+        """As an asyncio transport's: whether nothing can be sent any more."""
+        return self.is_closed
+
     def abort(self, error=None):
         """Close at once; the session hears of it before this returns."""
         self.lose(error)

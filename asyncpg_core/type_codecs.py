@@ -99,15 +99,18 @@ async def set_builtin_type_codec(
     if facts.typtype not in (SCALAR, ENUM, DOMAIN):
         raise InterfaceError(f"cannot alias non-scalar type {schema}.{name}")
     alias = alias_of(codec_name)
-    if alias is None or (format is not None and format != format_of(alias)):
+    if alias is not None and format is not None:
+        alias = in_format(alias, FORMATS.index(format))
+    if alias is None:
         raise InterfaceError(f"cannot alias {name} to {codec_name}: there is no {format or 'text'} codec for "
                              f"{codec_name}")
     lay(connection, facts, alias)
 
 
-def format_of(alias: Alias) -> str:
-    """Return the format in which an alias is exchanged."""
-    return "binary" if alias.codec is None or alias.codec.preferred == 1 else "text"
+def in_format(alias: Alias, format: int) -> Alias | None:
+    """Return an alias that is exchanged in a format, None if it has no codec for that; hstore is binary only."""
+    has_it = format == 1 if alias.codec is None else alias.codec.has_format(format)
+    return Alias(alias.codec, format) if has_it else None
 
 
 async def reset_type_codec(connection: Connection[Any], name: str, schema: str) -> None:

@@ -68,16 +68,16 @@ def password_bytes(password: Secret) -> bytes:
 
 
 def derive_keys(password: str | Secret, salt: bytes, iterations: int) -> ScramKeys:
-    """Return the keys; takes about 0.25 us per iteration, without the GIL.
-
-    A password that SASLprep prohibits is used as it is, as the server does.
-    """
-    secret = password if isinstance(password, Secret) else Secret(password)
-    prepared = saslprep(secret.reveal())
-    salted = hashlib.pbkdf2_hmac(
-        _HASH, password_bytes(secret) if prepared is None else prepared.encode(), salt, iterations
-    )
+    """Return the keys; takes about 0.25 us per iteration, without the GIL."""
+    salted = salted_password(password if isinstance(password, Secret) else Secret(password), salt, iterations)
     return ScramKeys(hmac.digest(salted, b"Client Key", _HASH), hmac.digest(salted, b"Server Key", _HASH))
+
+
+def salted_password(password: Secret, salt: bytes, iterations: int) -> bytes:
+    """Return what the keys are made of. A password that SASLprep prohibits is used as it is, as the server does."""
+    prepared = saslprep(password.reveal())
+    return hashlib.pbkdf2_hmac(
+        _HASH, password_bytes(password) if prepared is None else prepared.encode(), salt, iterations)
 
 
 def client_proof(keys: ScramKeys, auth_message: bytes) -> bytes:

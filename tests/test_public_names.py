@@ -17,7 +17,6 @@ MISSING = {
     "asyncpg.cluster": "starts servers for asyncpg's own tests; it is no part of a driver",
     "asyncpg.connect_utils.TLSUpgradeProto": INNER,
     "asyncpg.connect_utils.target_attrs_check": INNER,
-    "asyncpg.utils._mogrify": "its own: copy_from_query puts its arguments in by another way",
     **{f"asyncpg.protocol.protocol.{name}": INNER for name in (
         "ARRAY_TYPES", "AUTH_METHOD_NAME", "CodecMap", "CoreProtocol", "ENCODINGS_MAP",
         "FLUSH_MESSAGE", "SYNC_MESSAGE", "codec_map")},
@@ -75,5 +74,5 @@ def test_every_file_of_the_package_is_registered():
     root = pathlib.Path(modules.__file__).parent
     files = {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
              for path in root.rglob("*.py")}
-    own = {"__init__", "homes", "install", "modules", "observed", "runner", "steps"}
+    own = {"__init__", "aliases", "homes", "install", "modules", "observed", "runner", "statements", "steps"}
     assert files - own == {*modules.OURS_BY_OTHER_NAMES, *modules.COMPLETED}

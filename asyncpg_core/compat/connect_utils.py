@@ -1,9 +1,11 @@
 """asyncpg.connect_utils: the settings of a connection under asyncpg's names."""
 from __future__ import annotations
 
+import asyncio
 import enum
 from typing import Any, NamedTuple
 
+from asyncpg_core import cancel
 from asyncpg_core.connect import Attempt, observer
 from asyncpg_core.dial import Route
 from asyncpg_core.dsn import resolve
@@ -58,6 +60,22 @@ async def _observed(route: Route, options: ConnectOptions, attempt: Attempt) -> 
 
 
 observer[0] = _observed
+
+
+async def _cancel(
+    *, loop: Any, addr: Any, params: tuple[Route, ConnectOptions], backend_pid: int, backend_secret: bytes
+) -> None:
+    """Send a CancelRequest; `params` is how the session was reached, `addr` where."""
+    await cancel.send_directly(*params, backend_pid, backend_secret)
+
+
+async def _cancel_by_name(route: Route, options: ConnectOptions, pid: int, key: bytes) -> None:
+    # Looked up now: it may have been replaced.
+    await _cancel(loop=asyncio.get_running_loop(), addr=route.address.dialled_address, params=(route, options),
+                  backend_pid=pid, backend_secret=key)
+
+
+cancel.way[0] = _cancel_by_name
 
 
 def _parse_connect_dsn_and_args(*, dsn: str | None, **given: Any) -> tuple[list[Any], _ConnectionParameters]:

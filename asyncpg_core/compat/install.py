@@ -45,6 +45,7 @@ def install_as_asyncpg(force: bool = False) -> None:
     sys.meta_path.insert(0, AliasFinder())
     package.__version__ = __version__    # type: ignore[attr-defined]
     naming.package = ALIAS
+    package.pool.logger = naming.logger("pool")
     for name, module in [*sys.modules.items()]:
         if is_at_or_below(name, PACKAGE):
             sys.modules[ALIAS + name[len(PACKAGE):]] = module

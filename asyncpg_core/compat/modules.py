@@ -5,7 +5,7 @@ import importlib
 import sys
 from types import ModuleType
 
-from asyncpg_core.compat import homes, observed
+from asyncpg_core.compat import aliases, homes, observed
 
 PACKAGE = "asyncpg_core"
 # asyncpg's modules that we do not have under their names. Each is one object under both of its names here.
@@ -23,6 +23,7 @@ def register() -> None:
         put(name, importlib.import_module(f"{__package__}.{name}"))
     for name in COMPLETED:
         complete(name, importlib.import_module(f"{__package__}.{name}"))
+    aliases.build()
     homes.build()
     observed.watch()
 

@@ -1,7 +1,17 @@
-"""asyncpg.utils: quoting."""
+"""asyncpg.utils: quoting, and literals in the place of parameters."""
 from __future__ import annotations
 
-__all__ = ("_quote_ident", "_quote_literal")
+from collections.abc import Sequence
+from typing import Any
+
+from asyncpg_core.copy import Budget, filled_in
+
+__all__ = ("_mogrify", "_quote_ident", "_quote_literal")
+
+
+async def _mogrify(conn: Any, query: str, args: Sequence[Any]) -> str:
+    """Return a query with the server's own literals of `args` in the place of $1, $2, .."""
+    return await filled_in(conn, query, tuple(args), Budget(conn._session, None), literal="quote_nullable(${n})")
 
 
 def _quote_ident(ident: str) -> str:

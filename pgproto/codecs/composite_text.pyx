@@ -45,7 +45,7 @@ cdef object composite_text_decode(Codec codec, Slice body):
     open_parenthesis(codec, &text)
     while not (n == 0 and peek(&text) == c")"):
         if len(values) == n:
-            raise outdated(codec, f"more attributes have come than the {n} that were described", None)
+            raise outdated(codec, f"unexpected number of attributes of composite type: more than {n}", None)
         if is_null(&text):
             values.append(None)
         else:
@@ -61,7 +61,7 @@ cdef object composite_text_decode(Codec codec, Slice body):
             break
     close_parenthesis(codec, &text)
     if len(values) != n:
-        raise outdated(codec, f"{len(values)} attributes have come, {n} were described", None)
+        raise outdated(codec, f"unexpected number of attributes of composite type: {len(values)}, expected {n}", None)
     return value_of(codec, values)
 
 

@@ -38,7 +38,7 @@ cdef tuple values_by_name(Codec codec, object value):
     names = codec.shape.names
     for key in value:
         if key not in names:
-            raise layout_error(f"{key!r} is not an attribute of {codec.name}")
+            raise layout_error(f"{key!r} is not a valid element of composite type {codec.name}")
     return tuple([value.get(name) for name in names])
 
 

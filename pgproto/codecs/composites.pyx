@@ -98,14 +98,15 @@ cdef object composite_decode(Codec codec, Slice body):
     cdef Slice part
     cdef Codec field = None
     if n_sent != n:
-        raise outdated(codec, f"{n_sent} attributes have come, {n} were described", None)
+        raise outdated(codec, f"unexpected number of attributes of composite type: {n_sent}, expected {n}", None)
     record = record_new(Record, codec.shape, n)
     try:
         while i < n:
             field = <Codec>PyTuple_GET_ITEM(codec.fields, i)
             oid = take_uint32(&body)
             if oid != field.oid:
-                raise outdated(codec, f"attribute {i + 1} is of type oid {oid}, {field.oid} was described", i)
+                raise outdated(
+                    codec, f"unexpected data type of composite type attribute {i + 1}: oid {oid}, expected {field.oid}", i)
             if take_value(&body, &part):
                 Record_SET_ITEM(record, i, (<read_t>field.decode[BINARY])(<PyObject *>field, part))
             elif part.n == -1:

@@ -22,6 +22,8 @@ def mapped(Codec codec not None, facts, mapping):
         return new_custom(codec, mapping.format, mapping.encoder, mapping.decoder)
     if isinstance(mapping, Alias):
         other = new_hstore(codec) if mapping.codec is None else (<Codec>mapping.codec).twin(codec.oid)
+        if mapping.format is not None:
+            other.preferred = mapping.format
         other.name = facts.name
         other.schema = facts.schema
         return other

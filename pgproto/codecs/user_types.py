@@ -20,9 +20,11 @@ class UserFunctions(NamedTuple):
 
 
 class Alias(NamedTuple):
-    """The codec of another type; None for hstore, which has no OID of its own."""
+    """The codec of another type, None for hstore, which has no OID of its own; in a format (0 text, 1 binary) that is
+    not the codec's first choice if one is given."""
 
     codec: Codec | None
+    format: int | None = None
 
 
 def label_of(member: Enum) -> str:

@@ -34,8 +34,6 @@ def pytest_configure(config) -> None:
     if os.environ["COMPAT_DRIVER"] == "ours":
         ours = importlib.import_module("asyncpg_core")
         ours.install_as_asyncpg()
-        # asyncpg's test support waits for this task when it has terminated a pool; ours leaves none behind.
-        ours.Pool._maintenance_task = None
     load_test_support()
 
 

@@ -10,6 +10,7 @@ import asyncpg_core
 from asyncpg_core import exceptions
 from asyncpg_core.pool import ONE_SHOTS
 from tests.support.cluster import PASSWORD, SCRAM_USER
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -638,3 +639,61 @@ async def test_a_pool_whose_server_is_away_tells_every_waiter_and_comes_back(mak
         assert {type(outcome) for outcome in outcomes} == {ConnectionRefusedError}
     is_away = False
     await assert_usable(pool)
+
+
+async def test_connections_that_nobody_has_borrowed_expire_too(dsn):
+    async with asyncpg_core.create_pool(
+            dsn, min_size=0, init_size=2, max_size=2, max_inactive_connection_lifetime=0.05) as pool:
+        assert pool.get_size() == 2
+        await until(lambda: pool.get_size() == 0)
+        assert await pool.fetchval("select 1") == 1
+
+
+async def test_a_connection_under_way_when_all_were_replaced_is_not_used(dsn):
+    names, go_on = [], asyncio.Event()
+
+    async def init(connection):
+        names.append(connection.get_settings().application_name)
+        if len(names) == 2:
+            await go_on.wait()
+
+    async with asyncpg_core.create_pool(
+            dsn, min_size=1, max_size=1, init=init, server_settings={"application_name": "old"}) as pool:
+        pool._holders[0]._con.terminate()
+        await until(lambda: len(names) == 2)
+        pool.set_connect_args(dsn, server_settings={"application_name": "new"})
+        await pool.expire_connections()
+        go_on.set()
+        async with pool.acquire(timeout=5) as connection:
+            assert connection.get_settings().application_name == "new"
+    assert names == ["old", "old", "new"]
+
+
+async def test_a_borrower_whose_setup_has_failed_sees_that_his_connection_is_closed(dsn):
+    seen = []
+
+    async def setup(connection):
+        seen.append(connection)
+        if len(seen) == 1:
+            raise RuntimeError("no")
+
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1, setup=setup) as pool:
+        with pytest.raises(RuntimeError, match="no"):
+            await pool.acquire()
+        assert seen[0].is_closed()
+        await pool.release(seen[0])
+        async with pool.acquire() as connection:
+            assert connection is seen[1] and await connection.fetchval("select 1") == 1
+
+
+async def test_a_plan_that_no_longer_fits_is_forgotten_by_the_whole_pool(dsn, connection):
+    await connection.execute("drop table if exists replanned; create table replanned (a int)")
+    async with asyncpg_core.create_pool(dsn, min_size=2, max_size=2) as pool:
+        async with pool.acquire() as one, pool.acquire() as two:
+            for lent in (one, two):
+                assert await lent.fetch("select * from replanned") == []
+            await connection.execute("alter table replanned add b int; insert into replanned values (1, 2)")
+            assert await one.fetchrow("select * from replanned") == (1, 2)
+            async with two.transaction():
+                assert await two.fetchrow("select * from replanned") == (1, 2)
+    await connection.execute("drop table replanned")

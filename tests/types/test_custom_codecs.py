@@ -131,6 +131,11 @@ async def test_builtin_codecs_for_other_types(connection, schema):
     assert await connection.fetchval("select $1::hstore[]", [value, None]) == [value, None]
     await connection.set_builtin_type_codec("mood", schema=schema, codec_name="text")
     assert await connection.fetchval("select $1::mood", "sad") == "sad"
+    for format in ("text", "binary"):
+        await connection.set_builtin_type_codec("mood", schema=schema, codec_name="text", format=format)
+        assert await connection.fetchval("select $1::mood", "sad") == "sad"
+    with pytest.raises(InterfaceError, match="cannot alias mood to pg_contrib.hstore: there is no text codec"):
+        await connection.set_builtin_type_codec("mood", schema=schema, codec_name="pg_contrib.hstore", format="text")
     for name, codec, text in (("pair", "int4", f"cannot alias non-scalar type {schema}.pair"),
                               ("mood", "other", "cannot alias mood to other: there is no text codec for other")):
         with pytest.raises(InterfaceError, match=text):

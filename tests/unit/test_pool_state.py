@@ -130,7 +130,7 @@ def test_members_of_an_earlier_generation_are_outdated():
     state.take_idle()
     assert state.outdate() == [a] and state.idle == [] and state.leaving == {a}
     assert state.is_outdated(b)
-    c, _ = connect(state)
+    c, _ = connect(state, generation=state.generation)
     assert not state.is_outdated(c)
 
 

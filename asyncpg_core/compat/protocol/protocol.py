@@ -1,6 +1,7 @@
 """What asyncpg.protocol.protocol has beside our own names."""
 from __future__ import annotations
 
+import base64
 import time
 from types import TracebackType
 from typing import Any
@@ -11,12 +12,27 @@ from pgproto.codecs.codec import Codec
 from pgproto.codecs.registry import CodecRegistry as DataCodecConfig
 from pgproto.record import Record, RowShape, make_record
 from pgproto.record import RowShape as RecordDescriptor
-from pgproto.scram import ScramClient as SCRAMAuthentication
+from pgproto.scram import ScramClient, salted_password
+from pgproto.secret import Secret
 from pgproto.statement import Statement as PreparedStatementState
 
 __all__ = ("BUILTIN_TYPE_NAME_MAP", "BUILTIN_TYPE_OID_MAP", "Codec", "ConnectionSettings", "DataCodecConfig",
            "NO_TIMEOUT", "PreparedStatementState", "Record", "RecordDescriptor", "SCRAMAuthentication", "Timer",
            "_create_record")
+
+
+class SCRAMAuthentication(ScramClient):
+    """An exchange by asyncpg's name; what sends the messages is pgproto.auth."""
+
+    __slots__ = ("authentication_method",)
+
+    def __init__(self, authentication_method: bytes) -> None:
+        super().__init__()
+        self.authentication_method = authentication_method
+
+    def _generate_salted_password(self, password: str, salt: bytes, iterations: int) -> bytes:
+        """Return the salted password of RFC 5802; `salt` is base64, as the server sends it."""
+        return salted_password(Secret(password), base64.b64decode(salt), iterations)
 
 
 class Timer:

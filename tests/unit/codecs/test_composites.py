@@ -70,7 +70,7 @@ def test_a_record_is_written_as_it_was_read():
 @pytest.mark.parametrize(("given", "kind", "text"), [
     (5, TypeError, "a sequence or mapping was expected, got int"), ("ab", TypeError, "got str"),
     (b"ab", TypeError, "got bytes"), ((1, "x", 2), ValueError, "pair has 2 attributes, 3 values were given"),
-    ({"c": 1}, ValueError, "'c' is not an attribute of pair"),
+    ({"c": 1}, ValueError, "'c' is not a valid element of composite type pair"),
     (("x", "y"), TypeError, r"invalid value of attribute 'a' \(int4\)"),
     ((2**31, "y"), OverflowError, r"invalid value of attribute 'a' \(int4\): value out of int32 range"),
 ])
