@@ -90,7 +90,7 @@ lint: $(VENV)/.have-check
 
 types: $(VENV)/.have-check
 	@mypy --strict asyncpg_core pgproto tests/typing
-	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright --pythonpath $(PY)
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright --project pyproject.toml --pythonpath $(PY)
 
 stubtest: $(VENV)/.have-check build
 	@$(PY) tools/stubtest.py
