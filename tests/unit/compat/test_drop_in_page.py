@@ -5,7 +5,8 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FILES = ("requirements-integrations.txt", "requirements-integrations-alone.txt", "requirements-demo.txt")
 # What the tests themselves need.
-NOT_TRIED = {"greenlet", "numpy", "httpx", "uvicorn", "cryptography", "opentelemetry-sdk"}
+NOT_TRIED = {"greenlet", "numpy", "httpx", "uvicorn", "cryptography", "opentelemetry-sdk",
+             "pyinstaller"}
 NAMES = {"Tortoise ORM": "tortoise-orm"}
 
 
