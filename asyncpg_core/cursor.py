@@ -177,7 +177,7 @@ class BaseCursor:
 
     def __repr__(self) -> str:
         state = "exhausted " if self._portal.is_exhausted else ""
-        return f'<asyncpg_core.{type(self).__name__} "{self._portal.query[:30]}" {state}{id(self):#x}>'
+        return f'<{naming.package}.{type(self).__name__} "{self._portal.query[:30]}" {state}{id(self):#x}>'
 
     @property
     def _connection(self) -> Connection[Any]:
@@ -247,8 +247,3 @@ class Cursor(BaseCursor, Generic[RecordT]):
         n = row_count(n)
         self._portal.check("Cursor.forward")
         return 0 if self._portal.is_exhausted else await self._portal.forward(n, timeout)
-
-
-def portrait(cursor: Cursor[Any] | CursorIterator[Any], portal: Portal) -> str:
-    state = "exhausted " if portal.is_exhausted else ""
-    return f'<{naming.package}.{type(cursor).__name__} "{portal.query[:30]}" {state}{id(cursor):#x}>'

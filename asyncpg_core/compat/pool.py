@@ -19,9 +19,15 @@ class PoolConnectionProxyMeta(type):
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, Connection) and instance._pool is not None
 
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(Connection, name)
+
+    def __dir__(cls) -> list[str]:
+        return dir(Connection)
+
 
 class PoolConnectionProxy(metaclass=PoolConnectionProxyMeta):
-    """For annotations and `isinstance`; there are no objects of this class itself."""
+    """For annotations, `isinstance` and mocks; there are no objects of this class itself."""
 
     def __class_getitem__(cls, item: Any) -> type[PoolConnectionProxy]:
         return cls

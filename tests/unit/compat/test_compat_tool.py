@@ -57,6 +57,9 @@ def test_a_failure_must_be_listed_and_what_is_listed_must_fail(monkeypatch, caps
     assert compat.judge(outcomes, private) == 0
     assert compat.judge(outcomes | {"mended": ["passed", ""]}, private) == 1
     assert compat.judge(outcomes | {"new": ["failed", "why"]}, private) == 1
+    monkeypatch.setattr(compat, "passing_by_chance", lambda: {"mended"})
+    assert compat.judge(outcomes | {"mended": ["passed", ""]}, private) == 0
+    assert compat.judge(outcomes | {"mended": ["failed", ""]}, private) == 0
     said = capsys.readouterr().out
     assert "passes, and is to be struck from the deviations: mended" in said
     assert "unexpected failure: new: why" in said
