@@ -79,7 +79,8 @@ run-integrations: $(VENV)/.have-integrations $(VENV)/.have-integrations-alone bu
 	@$(PY) -m pytest tests/integrations $(PYTEST_ARGS)
 
 compat: $(VENV)/.have-compat build
-	@$(PY) -m tools.compat $(COMPAT_ARGS)
+	@for major in 15 18; do echo "PostgreSQL $$major"; \
+		ASYNCPG_CORE_PG_VERSION=$$major $(PY) -m tools.compat $(COMPAT_ARGS) || exit 1; done
 
 bench: $(VENV)/.have-bench build
 	@$(PY) -m benchmarks $(BENCH_ARGS)

@@ -1,7 +1,7 @@
 """A call that is written for asyncpg means the same here: whatever its signature binds, ours binds to the same values.
 
-The signatures are the recorded ones of asyncpg 0.32.0 (tests/asyncpg_signatures.txt), so this needs no asyncpg; where it
-is installed, every function and method of its public modules is compared besides.
+The signatures are the recorded ones of asyncpg 0.32.0 (tests/asyncpg_signatures.txt), so this needs no asyncpg; where
+it is installed, every function and method of its public modules is compared besides.
 """
 import importlib
 import inspect
