@@ -106,7 +106,8 @@ cdef object composite_decode(Codec codec, Slice body):
             oid = take_uint32(&body)
             if oid != field.oid:
                 raise outdated(
-                    codec, f"unexpected data type of composite type attribute {i + 1}: oid {oid}, expected {field.oid}", i)
+                    codec, f"unexpected data type of composite type attribute {i + 1}: "
+                           f"oid {oid}, expected {field.oid}", i)
             if take_value(&body, &part):
                 Record_SET_ITEM(record, i, (<read_t>field.decode[BINARY])(<PyObject *>field, part))
             elif part.n == -1:

@@ -89,7 +89,8 @@ cdef object beyond(Codec codec, int64_t moment, object zone):
 
 cdef inline object datetime_of(Codec codec, int64_t moment, object zone):
     cdef int64_t day = floor_quotient(moment, 86400000000LL)
-    cdef int64_t rest = moment - day * 86400000000LL
+    # Of minus infinity's day the beginning is out of reach of 64 bits, its rest is not.
+    cdef int64_t rest = <int64_t>(<uint64_t>moment - <uint64_t>day * 86400000000ULL)
     cdef uint64_t date = load_day(&last_day)
     if date >> 32 != <uint64_t>(day + 0x80000000LL):
         if not DAY_FIRST <= day <= DAY_LAST:
