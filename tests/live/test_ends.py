@@ -19,7 +19,7 @@ def every_call(connection):
     return [connection.fetch("select 1"), connection.fetchrow("select 1"), connection.fetchval("select $1::int", 1),
             connection.execute("select 1"), connection.execute("select $1::int", 1),
             connection.executemany("select $1::int", [(1,)]), connection.fetchmany("select $1::int", [(1,)]),
-            connection.prepare("select 1"), connection.reset(), connection.reload_schema_state()]
+            connection.prepare("select 1"), connection.reset()]
 
 
 async def assert_closed(connection):
