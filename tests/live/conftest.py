@@ -24,6 +24,15 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item):
 
 
 @pytest.fixture
+def bare_environment(monkeypatch, tmp_path):
+    """No PG* variables, and a home directory without password files and certificates."""
+    for name in list(os.environ):
+        if name.startswith("PG"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
 async def connect(dsn):
     """Makes connections to the shared server, keywords as `asyncpg_core.connect`; they are closed with the test."""
     made = []

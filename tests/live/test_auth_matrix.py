@@ -3,7 +3,6 @@
 https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS
 https://www.postgresql.org/docs/current/auth-methods.html
 """
-import os
 import ssl
 
 import pytest
@@ -58,15 +57,6 @@ LOG_INS = {
     SCRAM_USER: BY_PASSWORD,
 }
 BY_CERTIFICATE = {"right": IN, "another's": REFUSED, "stranger's": HANDSHAKE, None: REFUSED}
-
-
-@pytest.fixture
-def bare_environment(monkeypatch, tmp_path):
-    """No PG* variables, and a home directory without password files and certificates."""
-    for name in list(os.environ):
-        if name.startswith("PG"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture(scope="module")

@@ -29,15 +29,6 @@ pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 @pytest.fixture
-def bare_environment(monkeypatch, tmp_path):
-    """No PG* variables, and a home directory without password files and certificates."""
-    for name in list(os.environ):
-        if name.startswith("PG"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-@pytest.fixture
 def here(cluster):
     """The arguments that lead to the server over TCP, without a user."""
     return {"host": "127.0.0.1", "port": cluster.port, "database": "postgres"}

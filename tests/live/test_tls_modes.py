@@ -1,6 +1,5 @@
 """TLS with the embedded server: every sslmode against every certificate, log-ins bound to the channel, direct TLS."""
 import asyncio
-import os
 import ssl
 import warnings
 
@@ -32,15 +31,6 @@ from tests.support.relay import Relay
 pytestmark = [pytest.mark.requires("tls"), pytest.mark.usefixtures("bare_environment")]
 
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-
-
-@pytest.fixture
-def bare_environment(monkeypatch, tmp_path):
-    """No PG* variables, and a home directory without password files and certificates."""
-    for name in list(os.environ):
-        if name.startswith("PG"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture
