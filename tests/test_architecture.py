@@ -24,7 +24,7 @@ SOURCES = sorted(path for package in PACKAGES for suffix in ("py", "pyx", "pxd")
 
 # From the bottom up. A name stands for the module or the package of that name.
 PGPROTO = [
-    {"limits", "oids", "owed", "secret", "error_base", "sqlstate", "errors", "types"},
+    {"arrow_abi", "limits", "oids", "owed", "secret", "error_base", "sqlstate", "errors", "types"},
     {"saslprep", "certificate", "require_auth", "scram", "auth"},
     {"wire"},
     {"read_buffer", "write_buffer"},
