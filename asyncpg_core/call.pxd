@@ -1,6 +1,7 @@
 # The awaitable that the API returns.
 
 cimport cython
+from cpython.object cimport PyObject
 
 from asyncpg_core.endpoint cimport Endpoint
 from pgproto.operations.operation cimport Group, Operation
@@ -49,7 +50,7 @@ cdef class Call:
     cdef Operation op
     cdef Group group
     cdef bint ends_transaction          # a top-level COMMIT or ROLLBACK
-    cdef object hook                    # called with the call when it is done, or None
+    cdef object hook                    # an Endpoint, or called with the call: told when it is done; or None
     cdef double timeout                 # seconds, 0 none; below zero: already expired
     cdef double deadline                # monotonic clock, 0 none
     cdef Py_ssize_t number              # of its start on the session
@@ -69,3 +70,23 @@ cdef class Call:
     cdef int run_callback(self) except -1
     cdef object outcome(self)
     cdef object hand_over(self)
+
+
+cdef int run_hook(object hook, Call call) except -1
+
+
+# Slots of a type that Cython has no name for.
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) except? PYGEN_ERROR
+    ctypedef PyObject *(*iternextfunc)(PyObject *) except? NULL
+    ctypedef struct PyAsyncMethods:
+        sendfunc am_send
+    ctypedef PyObject *(*getattrfunc)(PyObject *, char *) except? NULL
+    ctypedef struct SlottedType "PyTypeObject":
+        iternextfunc tp_iternext
+        getattrfunc tp_getattr
+        PyAsyncMethods *tp_as_async

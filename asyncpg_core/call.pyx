@@ -39,6 +39,14 @@ cdef int call_in_context(object call_soon, object callback, Call call, object co
     return 0
 
 
+cdef int run_hook(object hook, Call call) except -1:
+    """Tell the pool's lender, or whatever else, that a call is done."""
+    if isinstance(hook, Endpoint):
+        return (<Endpoint>hook).on_call_done(call)
+    hook(call)
+    return 0
+
+
 @cython.final
 @cython.freelist(64)
 cdef class Call:
@@ -288,7 +296,7 @@ cdef class Call:
         hook = self.hook
         if hook is not None:
             self.hook = None
-            hook(self)
+            run_hook(hook, self)
             if self.phase < DONE:
                 return 0        # It is executed once more.
         if self.callback is None:
@@ -353,19 +361,6 @@ cdef class Call:
 
 
 cdef extern from "Python.h":
-    ctypedef enum PySendResult:
-        PYGEN_RETURN
-        PYGEN_ERROR
-        PYGEN_NEXT
-    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) except? PYGEN_ERROR
-    ctypedef PyObject *(*iternextfunc)(PyObject *) except? NULL
-    ctypedef struct PyAsyncMethods:
-        sendfunc am_send
-    ctypedef PyObject *(*getattrfunc)(PyObject *, char *) except? NULL
-    ctypedef struct SlottedType "PyTypeObject":
-        iternextfunc tp_iternext
-        getattrfunc tp_getattr
-        PyAsyncMethods *tp_as_async
     ctypedef PyObject *(*PyCFunction)(PyObject *, PyObject *) except NULL
     ctypedef struct PyMethodDef:
         const char *ml_name

@@ -19,6 +19,8 @@ from asyncpg_core.tls import ALPN, context_of, server_hostname
 from pgproto.errors import ClientConfigurationError, InterfaceError, ProtocolError, UnsupportedClientFeatureError
 from pgproto.messages.frontend import ssl_request
 
+# Of struct tcp_info in linux/tcp.h: tcpi_rtt, in microseconds.
+ROUND_TRIP = struct.Struct("@68xI")
 # Linux's struct ucred: process, user and group id.
 PEER_CREDENTIALS = struct.Struct("3i")
 # First bytes of the answers to SSLRequest that other servers give.
@@ -87,6 +89,20 @@ async def open_socket(route: Route, options: ConnectOptions) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def round_trip_of(sock: socket.socket) -> float:
+    """Return the seconds to the peer and back as the kernel measured them, 0 if it is here or nobody knows.
+
+    The time that connecting took is no measure: a busy loop adds to it.
+    """
+    if sys.platform != "linux" or sock.family == socket.AF_UNIX:
+        return 0.0
+    try:
+        information = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ROUND_TRIP.size)
+    except OSError:
+        return 0.0
+    return ROUND_TRIP.unpack(information)[0] / 1e6 if len(information) == ROUND_TRIP.size else 0.0
 
 
 def check_peer(sock: socket.socket, wanted: str) -> None:

@@ -9,6 +9,7 @@ cdef class Endpoint:
     cdef int start_soon(self, object call) except -1
     cdef int start_call(self, object call) except -1
     cdef int cancel_call(self, object call) except -1
+    cdef int on_call_done(self, object call) except -1
     cdef int on_received(self) except -1
     cdef int on_drained(self) except -1
     cdef int on_lost(self, object error) except -1

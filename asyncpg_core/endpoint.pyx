@@ -31,6 +31,10 @@ cdef class Endpoint:
         """Nobody waits for a started Call any more."""
         return 0
 
+    cdef int on_call_done(self, object call) except -1:
+        """A Call that this endpoint has a hook on is done."""
+        return 0
+
     cdef int on_received(self) except -1:
         """Bytes have come into the frontend's receive buffer."""
         return 0

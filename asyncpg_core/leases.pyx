@@ -9,13 +9,13 @@ from pgproto.operations.operation cimport Operation
 from pgproto.errors import InterfaceError
 
 
-def is_unchanged(Session session not None, Py_ssize_t n_changes):
+cpdef bint is_unchanged(Session session, Py_ssize_t n_changes) except -1:
     """Whether the session is as it was when `n_changes` ParameterStatus messages had come."""
     return (session.frontend.status == c'I' and session.frontend.n_pending == 0 and not session.has_begun
             and session.frontend.n_status_changes == n_changes and not session.holds_writes)
 
 
-def is_left_in_transaction(Session session not None):
+cpdef bint is_left_in_transaction(Session session) except -1:
     """Whether the borrower leaves a transaction behind that he has neither ended nor been interrupted in ending."""
     return session.has_begun or (session.is_known_in_transaction and not session.ended_unsurely)
 
@@ -51,7 +51,7 @@ def drop_unsent(Session session not None):
             call.fail(InterfaceError("the connection was released back to the pool before the statement was sent"))
 
 
-def give_up_lease(Session session not None, tuple reset not None):
+cpdef int give_up_lease(Session session, tuple reset) except -1:
     """What the borrower had not written fails; the session is reset with `reset` unless nothing was executed."""
     cdef Call call
     if session.queue or session.frontend.gate is not None:
@@ -65,7 +65,8 @@ def give_up_lease(Session session not None, tuple reset not None):
     session.transaction_failure = None
     session.ended_unsurely = False
     if session.n_written == session.n_written_at_reset:
-        return      # He has written nothing: what the last reset did, or will do, still holds.
+        return 0    # He has written nothing: what the last reset did, or will do, still holds.
     session.reset.owe(reset, may_be_in_transaction(session), session.frontend, session.statements.mode == "always")
     session.schedule_tick()
     session.n_written_at_reset = session.n_written
+    return 0

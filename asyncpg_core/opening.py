@@ -18,7 +18,7 @@ from typing import Any
 
 from asyncpg_core import held
 from asyncpg_core.cancel import send_cancel_request
-from asyncpg_core.dial import Route, ask_for_tls, demand_tls, open_socket, start_tls
+from asyncpg_core.dial import Route, ask_for_tls, demand_tls, open_socket, round_trip_of, start_tls
 from asyncpg_core.gss import TokenMaker
 from asyncpg_core.options import ClientOptions, ConnectOptions, Password, SslMode, UnixAddress
 from asyncpg_core.session import Session
@@ -234,6 +234,7 @@ class Attempt:
         self.is_connected = True
         session = new_session(self.wish)
         try:
+            session.round_trip = round_trip_of(sock)
             tls = await self.connect_session(session, sock)
             await self.start(session, tls)
             self.wish.client.exactness.apply(session.registry, session.frontend.parameters)

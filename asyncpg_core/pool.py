@@ -1,18 +1,17 @@
-"""A pool of connections: what `PoolState` decides, carried out.
+"""A pool of connections: what `PoolState` decides, carried out where it takes time; the quick part is `lending`'s.
 
 A connection that is lent is a face of its own on the member's session: it is refused after its release, whoever has the
 session then. Release does not wait: the reset goes into the send buffer and leaves with that tick's write, in front of
-what the next borrower writes. `fetch` and its like on the pool need no face at all; their calls go to an idle session,
-or wait in the same queue as everybody else.
+what the next borrower writes. `fetch` and its like on the pool need no face at all: their calls are the lender's.
 """
 from __future__ import annotations
 
 import asyncio
+import time
 import warnings
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from types import TracebackType
-from typing import Any, Generic, overload
+from typing import Any, Generic, Literal, overload
 
 from asyncpg_core import coroutine_mark
 from asyncpg_core.call import Call
@@ -21,14 +20,23 @@ from asyncpg_core.connection import Connection, OtherT, connect_with
 from asyncpg_core.cursor import RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.exceptions import PoolTimeout
-from asyncpg_core.leases import drop_unsent, give_up_lease, is_left_in_transaction, is_unchanged
+from asyncpg_core.leases import drop_unsent
+from asyncpg_core.lending import Lender
+from asyncpg_core.lending import PoolAcquireContext as PoolAcquireContext
 from asyncpg_core.options import CLIENT_KEYWORDS, client_options
-from asyncpg_core.pool_arguments import DEFAULT_MIN_SIZE, DefaultSize, check_made, check_pool_classes, check_sizes
+from asyncpg_core.pool_arguments import (
+    DEFAULT_MIN_SIZE,
+    DefaultSize,
+    check_made,
+    check_pool_classes,
+    check_reset,
+    check_sizes,
+    lanes_of,
+)
 from asyncpg_core.pool_calls import ONE_SHOTS, MethodCalls, choose_calls
 from asyncpg_core.pool_copy import PoolCopying
 from asyncpg_core.pool_end import PoolEnd
-from asyncpg_core.pool_endpoint import PoolEndpoint, is_plain_call, session_of
-from asyncpg_core.pool_member import PoolMember, face_of, is_managed, release_face, share_types
+from asyncpg_core.pool_member import PoolMember, release_face, share_types
 from asyncpg_core.pool_reset import Resets
 from asyncpg_core.pool_state import PoolState
 from asyncpg_core.pool_upkeep import Upkeep
@@ -37,43 +45,7 @@ from pgproto.record import Record
 
 # How long a user's setup that has run out of time may take to end.
 SETUP_END_SECONDS = 5.0
-
-
-class PoolAcquireContext(Generic[RecordT]):
-    """What `Pool.acquire` returns: to be awaited, or entered with `async with`."""
-
-    __slots__ = ("_pool", "_timeout", "_connection", "_is_used")
-
-    def __init__(self, pool: Pool[RecordT], timeout: float | None) -> None:
-        self._pool = pool
-        self._timeout = timeout
-        self._connection: Any = None
-        self._is_used = False
-
-    def __await__(self) -> Generator[Any, None, Connection[RecordT]]:
-        self._is_used = True
-        return self._pool._acquire(self._timeout).__await__()
-
-    async def __aenter__(self) -> Connection[RecordT]:
-        if self._connection is not None or self._is_used:
-            raise InterfaceError("a connection is already acquired")
-        pool = self._pool
-        connection: Connection[RecordT] | None = pool._lend_at_once() if self._timeout is None else None
-        if connection is None:
-            connection = await pool._acquire(self._timeout)
-        self._connection = connection
-        return connection
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._is_used = True
-        connection, self._connection = self._connection, None
-        pool = self._pool
-        if pool._resets_awaited:
-            await pool.release(connection)
-        else:
-            pool._release_face(connection)
+Reset = Callable[[Any], Awaitable[None]] | Literal["always"] | None
 
 
 class Pool(PoolCopying, Generic[RecordT]):
@@ -83,42 +55,45 @@ class Pool(PoolCopying, Generic[RecordT]):
         self, *connect_args: Any, init_size: int | None = None, min_size: int, max_size: int, max_queries: int,
         max_inactive_connection_lifetime: float, connect: Callable[..., Awaitable[Any]] | None = None,
         setup: Callable[[Any], Awaitable[None]] | None = None, init: Callable[[Any], Awaitable[None]] | None = None,
-        reset: Callable[[Any], Awaitable[None]] | None = None, loop: asyncio.AbstractEventLoop | None = None,
+        reset: Reset = None, loop: asyncio.AbstractEventLoop | None = None,
         connection_class: type[Connection[Any]] = Connection, record_class: Any = Record,
-        session_functions: Iterable[str] = (), **connect_kwargs: Any,
+        session_functions: Iterable[str] = (), share: bool | int = True, **connect_kwargs: Any,
     ) -> None:
         check_sizes(min_size, max_size, init_size, max_queries, max_inactive_connection_lifetime)
         check_pool_classes(connection_class, record_class)
         if len(connect_args) > 1:
             warnings.warn("passing several positional arguments to Pool is deprecated: only the DSN is one",
                           DeprecationWarning, stacklevel=2)
-        self._state = PoolState(min_size, max_size, max_inactive_connection_lifetime)
+        n_lanes = lanes_of(share) if check_reset(reset) is None else 0
+        self._state = PoolState(min_size, max_size, max_inactive_connection_lifetime, n_lanes=n_lanes)
         self._init_size = min_size if init_size is None else init_size
-        self._max_queries = max_queries
-        self._connect_hook, self._setup, self._init, self._reset = connect, setup, init, reset
+        self._connect_hook, self._setup, self._init = connect, setup, init
+        self._reset = None if reset == "always" else reset
         self._connection_class = connection_class
         self._record_class = record_class
         self._session_functions = tuple(session_functions)
         self._keys: dict[Any, Any] = {}
         self._types: dict[Any, Any] = {}
-        self._endpoint = PoolEndpoint(self)
-        self._own_calls = CallMaker(self._endpoint)
+        self._lender = Lender(self, self._state, own_release=Pool.release, max_queries=max_queries,
+                              session_functions=self._session_functions)
+        self._own_calls = CallMaker(self._lender)
         self._own_calls.record_class = record_class
         self._calls: CallMaker | MethodCalls = choose_calls(self)
         self._loop: Any = loop
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._opening = self._is_open = self._is_closed = False
-        self._returning: deque[PoolMember] = deque()
-        self._upkeep = Upkeep(self)
+        self._opening = self._is_closed = False
+        self._upkeep = self._lender.upkeep = Upkeep(self)
         self._resets = Resets(self)
         self._end = PoolEnd(self)
         # A hook or an overridden reset is the user's code: release awaits it, as in asyncpg.
-        self._resets_awaited = reset is not None or connection_class.reset is not Connection.reset or (
+        self._lender.resets_awaited = self._reset is not None or connection_class.reset is not Connection.reset or (
             connection_class.get_reset_query is not Connection.get_reset_query)
+        self._lender.always_resets = reset == "always"
+        self._lender.is_set_up = setup is not None
         self.set_connect_args(*connect_args, **connect_kwargs)
 
     def __repr__(self) -> str:
-        state = "closed" if self._is_closed else "open" if self._is_open else "not initialized"
+        state = "closed" if self._is_closed else "open" if self._lender.is_open else "not initialized"
         return f"<{type(self).__name__} {state} {self._state.size}/{self._state.max_size}>"
 
     # Opening
@@ -149,7 +124,7 @@ class Pool(PoolCopying, Generic[RecordT]):
 
     async def _open(self) -> Pool[RecordT]:
         """Open `init_size` connections: one alone, so that a wrong setting is told once, then the rest together."""
-        if self._is_open:
+        if self._lender.is_open:
             return self
         if self._opening:
             raise InterfaceError("pool is being initialized in another task")
@@ -157,7 +132,7 @@ class Pool(PoolCopying, Generic[RecordT]):
             raise PoolClosed("pool is closed")
         self._opening = True
         self._loop = asyncio.get_running_loop()
-        self._endpoint.bind(self._loop)
+        self._lender.bind(self._loop)
         try:
             if self._init_size:
                 await self._open_members(1)
@@ -168,7 +143,7 @@ class Pool(PoolCopying, Generic[RecordT]):
             raise
         finally:
             self._opening = False
-        self._is_open = True
+        self._lender.is_open = True
         self._upkeep.schedule_expiry()
         return self
 
@@ -185,10 +160,10 @@ class Pool(PoolCopying, Generic[RecordT]):
         except Exception:
             self._state.connect_failed()    # a cancelled opening, whose tasks may not have begun, starts from nothing
             raise
-        self._state.connected(member, self._loop.time())
+        self._state.connected(member, time.monotonic())
 
     def _check_open(self) -> None:
-        if self._is_open and not self._state.is_closing:
+        if self._lender.is_open and not self._state.is_closing:
             return
         if self._is_closed:
             raise PoolClosed("pool is closed")
@@ -203,7 +178,7 @@ class Pool(PoolCopying, Generic[RecordT]):
         """Make one connection and initialise it."""
         generation = self._state.generation     # what is replaced meanwhile is outdated when it comes
         connection = await self._connect()
-        member = PoolMember(connection, connection._session, self._loop.time(), generation)
+        member = PoolMember(connection, connection._session, time.monotonic(), generation)
         connection._session.member = member
         share_types(self._types, connection)
         try:
@@ -240,31 +215,13 @@ class Pool(PoolCopying, Generic[RecordT]):
         """Return a connection when awaited or entered; PoolTimeout if none is free within `timeout` seconds."""
         return PoolAcquireContext(self, timeout)
 
-    def _take(self) -> PoolMember | None:
-        """Take an idle member that is alive."""
-        if not self._is_open or self._state.is_closing:
-            self._check_open()
-        while True:
-            member: Any = self._state.take_idle()
-            if member is None or not member.is_dead(self._loop):
-                taken: PoolMember | None = member
-                return taken
-            member.session.abort(ConnectionDoesNotExistError("the server has closed an idle connection"))
-            self._state.forget(member)
-
-    def _lend_at_once(self) -> Any:
-        """Return a face of an idle member if there is one and nothing has to be awaited."""
-        if self._setup is not None:
-            return None
-        member = self._take()
-        return None if member is None else face_of(self, member)
-
     async def _acquire(self, timeout: float | None) -> Any:
         deadline = None if timeout is None else self._loop.time() + timeout
-        member = self._take() or await self._wait(timeout)
+        member = self._lender.take_member() or await self._wait(timeout)
         while member.session.is_closed:     # lost between the moment it was handed over and this one
-            member = self._take() or await self._wait(None if deadline is None else deadline - self._loop.time())
-        connection = face_of(self, member)
+            rest = None if deadline is None else deadline - self._loop.time()
+            member = self._lender.take_member() or await self._wait(rest)
+        connection = self._lender.face_of(member)
         if self._setup is not None:
             await self._set_up(connection, timeout, deadline)
         return connection
@@ -303,7 +260,7 @@ class Pool(PoolCopying, Generic[RecordT]):
             return await waiter
         except asyncio.CancelledError:
             if not waiter.cancelled() and waiter.done() and waiter.exception() is None:
-                self._give_back(waiter.result())
+                self._lender.give_back_clean(waiter.result())
             self._state.drop_waiter(waiter)
             raise
         finally:
@@ -313,42 +270,6 @@ class Pool(PoolCopying, Generic[RecordT]):
     def _expire_waiter(self, waiter: asyncio.Future[PoolMember], timeout: float) -> None:
         if self._state.drop_waiter(waiter) and not waiter.done():
             waiter.set_exception(PoolTimeout(f"no connection was free within {timeout:g} s"))
-
-    def _hand(self, waiter: object, member: PoolMember) -> None:
-        """Give a lent member to a waiter; if it has gone, to the next."""
-        if isinstance(waiter, Call):
-            member.n_changes = member.session.frontend.n_status_changes
-            if self._endpoint.lend(waiter, member.session):
-                return
-        elif isinstance(waiter, asyncio.Future) and not waiter.done():
-            waiter.set_result(member)
-            return
-        self._give_back(member)
-
-    def _give_back(self, member: PoolMember) -> None:
-        """A member whose session is clean, or has its reset on the way, is free.
-
-        A call that fails at once gives its member back from inside this method: one round after the other, because
-        there may be any number of them.
-        """
-        self._returning.append(member)
-        if len(self._returning) == 1:
-            while self._returning:
-                self._place(self._returning[0])
-                self._returning.popleft()
-
-    def _place(self, member: PoolMember) -> None:
-        if member.session.is_closed:
-            return
-        if self._state.is_closing or self._state.is_outdated(member) or (
-                self._max_queries and member.session.n_executed >= self._max_queries):
-            self._retire(member)
-            return
-        waiter = self._state.give_back(member, self._loop.time())
-        if waiter is not None:
-            self._hand(waiter, member)
-        elif self._upkeep.expiry_timer is None:
-            self._upkeep.schedule_expiry()
 
     def _retire(self, member: PoolMember) -> None:
         """Close a member's connection in the background."""
@@ -386,50 +307,19 @@ class Pool(PoolCopying, Generic[RecordT]):
         """Connection.fetchmany on a connection of the pool."""
         return self._calls.fetchmany(query, args, timeout, record_class)
 
-    def _session_for_one_shot(self, call: Call[Any]) -> Any:
-        """Return an idle session for a call, or queue the call and return None."""
-        if self._setup is None:
-            member = self._take()
-            if member is not None:
-                member.n_changes = member.session.frontend.n_status_changes
-                return member.session
-            self._state.waiters.append(call)
-            self._upkeep.fill()
-            return None
-        self._check_open()
-        self._start(self._set_up_for(call))
-        return None
-
     async def _set_up_for(self, call: Call[Any]) -> None:
         """Lend a connection to a call after the user's setup."""
         try:
             connection = await self._acquire(None)
         except BaseException as error:
-            self._endpoint.refuse(call, error)
+            self._lender.refuse(call, error)
             if not isinstance(error, Exception):
                 raise
             return
         member = connection._lease
         release_face(connection)
-        if not self._endpoint.lend(call, member.session):
-            self._give_back_used(member)
-
-    def _one_shot_done(self, call: Call[Any]) -> None:
-        session = session_of(call)
-        member = session.member
-        if session.is_closed:
-            if self._is_open and not self._state.is_closing and self._endpoint.revive(call):
-                self._state.waiters.appendleft(call)
-                self._upkeep.fill()
-            return
-        if is_plain_call(call) and self._setup is None and not self._resets_awaited and is_unchanged(
-                session, member.n_changes):
-            self._give_back(member)
-        else:
-            self._give_back_used(member)
-
-    def _drop_waiter(self, call: Call[Any]) -> None:
-        self._state.drop_waiter(call)
+        if not self._lender.lend_to_call(call, member):
+            self._lender.give_back_after_use(member)
 
     # Taking back
 
@@ -440,8 +330,8 @@ class Pool(PoolCopying, Generic[RecordT]):
                 f"Pool.release() received invalid connection: {connection!r} is not a member of this pool")
         if connection._lease is None:
             return
-        if not self._resets_awaited:
-            self._release_face(connection)
+        if not self._lender.resets_awaited:
+            self._lender.take_connection_back(connection)
             return
         # Before anything else runs: what the borrower had not written must not be written after his release, and what
         # his transaction still owes is dropped by the reset of the member's own connection.
@@ -451,30 +341,9 @@ class Pool(PoolCopying, Generic[RecordT]):
         release_face(connection)
         await asyncio.shield(self._start(self._resets.run(member, timeout)))
 
-    def _release_face(self, connection: Any) -> None:
-        """Take a connection back at once; its reset leaves with this tick's write."""
-        member = connection._lease
-        if member is None:
-            return
-        session = member.session
-        if not session.is_closed and is_left_in_transaction(session) and not is_managed(connection._top_transaction):
-            self._complain(connection)
-        release_face(connection)
-        self._give_back_used(member)
-
     def _complain(self, connection: Any) -> None:
         self._loop.call_exception_handler({
             "message": "Resetting connection with an active transaction", "connection": repr(connection)})
-
-    def _give_back_used(self, member: PoolMember) -> None:
-        session = member.session
-        if session.is_closed:
-            return
-        if self._resets_awaited:
-            self._start(self._resets.run_unawaited(member))
-            return
-        give_up_lease(session, member.connection._reset_statements())
-        self._give_back(member)
 
     def _on_session_end(self, session: Any) -> None:
         """A member's connection is gone, for whatever reason."""
@@ -483,7 +352,7 @@ class Pool(PoolCopying, Generic[RecordT]):
             self._types.clear()     # The server behind the address may be another one when we come back.
         if self._end.all_back is not None:
             self._end.on_member_gone()
-        elif self._is_open and not self._state.is_closing:
+        elif self._lender.is_open and not self._state.is_closing:
             self._upkeep.fill()
 
     def _start(self, coroutine: Any) -> asyncio.Task[Any]:
@@ -525,7 +394,7 @@ class Pool(PoolCopying, Generic[RecordT]):
     async def expire_connections(self) -> None:
         """Replace every connection: the idle ones now, the others when they are released."""
         for member in self._state.outdate():
-            self._start(member.close())  # type: ignore[attr-defined]
+            self._start(member.close())
         self._upkeep.fill()
 
     async def close(self) -> None:
@@ -557,7 +426,7 @@ def create_pool(
     dsn: str | None = None, *, init_size: int | None = None, min_size: int = DEFAULT_MIN_SIZE, max_size: int = 10,
     max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0,
     connect: Callable[..., Awaitable[Any]] | None = None, setup: Callable[[Any], Awaitable[None]] | None = None,
-    init: Callable[[Any], Awaitable[None]] | None = None, reset: Callable[[Any], Awaitable[None]] | None = None,
+    init: Callable[[Any], Awaitable[None]] | None = None, reset: Reset = None,
     loop: asyncio.AbstractEventLoop | None = None, connection_class: type[Connection[Any]] = Connection,
     **connect_kwargs: Any,
 ) -> Pool[Record]: ...
@@ -565,14 +434,16 @@ def create_pool(
     dsn: str | None = None, *, init_size: int | None = None, min_size: int = DEFAULT_MIN_SIZE, max_size: int = 10,
     max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0,
     connect: Callable[..., Awaitable[Any]] | None = None, setup: Callable[[Any], Awaitable[None]] | None = None,
-    init: Callable[[Any], Awaitable[None]] | None = None, reset: Callable[[Any], Awaitable[None]] | None = None,
+    init: Callable[[Any], Awaitable[None]] | None = None, reset: Reset = None,
     loop: asyncio.AbstractEventLoop | None = None, connection_class: type[Connection[Any]] = Connection,
     record_class: Any = Record, **connect_kwargs: Any,
 ) -> Pool[Any]:
     """Return a pool that is opened by `await` or `async with`.
 
     `max_size` alone lowers `min_size`. Every other keyword is `connect`'s. `session_functions` names functions of the
-    user that change the session, so that statements which call them are followed by a reset.
+    user that change the session, so that statements which call them are followed by a reset. With `share` plain
+    one-shot calls go together on up to so many busy connections when they are many (True: 4); `share=False` keeps them
+    apart, `reset="always"` does so too and resets the session after each.
     """
     if isinstance(min_size, DefaultSize) and 0 < max_size < min_size:
         min_size = max_size if init_size is None else min(max_size, init_size)

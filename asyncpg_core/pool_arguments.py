@@ -49,6 +49,25 @@ def check_init_size(init_size: int, min_size: int, max_size: int) -> None:
         raise ValueError("init_size is greater than max_size")
 
 
+def check_reset(reset: Any) -> Any:
+    """Return `reset` if it can be a pool's: None, "always" or what is called with a connection."""
+    if reset is not None and reset != "always" and not callable(reset):
+        raise ValueError(f'reset must be an async function, "always" or None, got {reset!r}')
+    return reset
+
+
+def lanes_of(share: Any) -> int:
+    """Return how many connections plain one-shot calls may share."""
+    if share is True or share is False:
+        return DEFAULT_LANES if share else 0
+    if not isinstance(share, int) or share < 1:
+        raise ValueError(f"share must be True, False or a positive number of connections, got {share!r}")
+    return share
+
+
+DEFAULT_LANES = 4
+
+
 class DefaultSize(int):
     """A default that can be told from the same number given by the user."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from asyncpg_core.copy_ends import Output, Source
 
 if TYPE_CHECKING:
-    from asyncpg_core.pool import PoolAcquireContext
+    from asyncpg_core.lending import PoolAcquireContext
 
 
 class PoolCopying:

@@ -65,7 +65,7 @@ class PoolEnd:
         for task in list(self.pool._tasks):
             task.cancel()
         state = self.pool._state
-        for session in [m.session for m in (*state.idle, *state.lent, *state.leaving)]:  # type: ignore[attr-defined]
+        for session in [m.session for m in (*state.idle, *state.lent, *state.leaving)]:
             session.say_goodbye()
 
     def on_member_gone(self) -> None:

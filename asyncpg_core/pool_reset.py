@@ -9,8 +9,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import naming
-from asyncpg_core.pool_endpoint import has_hook
 from asyncpg_core.pool_member import PoolMember, can_move, is_managed, transfer
+from asyncpg_core.released import has_hook
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Resets:
         except BaseException:
             raw.terminate()
             raise
-        self.pool._give_back(member)
+        self.pool._lender.give_back_clean(member)
 
     async def run_hook(self, raw: Any) -> None:
         if self.pool._reset is None:
@@ -74,7 +74,7 @@ class Resets:
         self.note(error)
         pool = self.pool
         face = session.member.face_alive()
-        if not pool._is_open or pool._state.is_closing:
+        if not pool._lender.is_open or pool._state.is_closing:
             refusal: Exception = PoolClosed("pool is closing")
         elif face is not None and not can_move(session, strays):
             refusal = ConnectionDoesNotExistError(
@@ -85,28 +85,27 @@ class Resets:
                 pool._start(self.move(face, session, strays))
             return
         for call in strays:
-            pool._endpoint.refuse(call, refusal)
+            pool._lender.refuse(call, refusal)
 
     async def move(self, face: Any, session: Any, strays: list[Call[Any]]) -> None:
         """Find another member for a borrower, or for a one-shot call, whose session was lost to a failed reset."""
         pool, member = self.pool, session.member
         try:
-            other = pool._take() or await pool._wait(RESET_SECONDS)
+            other = pool._lender.take_member() or await pool._wait(RESET_SECONDS)
         except BaseException as error:
             for call in strays:
-                pool._endpoint.refuse(call, error)
+                pool._lender.refuse(call, error)
             if not isinstance(error, Exception):
                 raise
             return
         if face is not None and face._lease is not member:      # released meanwhile
             for call in strays:
-                pool._endpoint.refuse(call, InterfaceError(
+                pool._lender.refuse(call, InterfaceError(
                     "the connection was released back to the pool before the statement was sent"))
-            pool._give_back(other)
+            pool._lender.give_back_clean(other)
             return
         if face is not None:
             transfer(face, other)
-        for call in strays:
-            pool._endpoint.move(call, other.session)
+        pool._lender.move(strays, other)
         if face is None and not any(has_hook(call) for call in strays):
-            pool._give_back_used(other)
+            pool._lender.give_back_after_use(other)

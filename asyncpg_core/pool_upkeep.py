@@ -6,6 +6,7 @@ told at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import naming
@@ -59,9 +60,9 @@ class Upkeep:
             self.fill()
             await member.close()
             return
-        waiter = pool._state.connected(member, pool._loop.time())
+        waiter = pool._state.connected(member, time.monotonic())
         if waiter is not None:
-            pool._hand(waiter, member)
+            pool._lender.hand_over(waiter, member)
         elif self.expiry_timer is None:
             self.schedule_expiry()
 
@@ -82,7 +83,7 @@ class Upkeep:
     def refuse(self, waiter: object, error: Exception) -> bool:
         """Tell a waiter that there will be no connection; whether he was still there to hear it."""
         if isinstance(waiter, Call):
-            self.pool._endpoint.refuse(waiter, error)
+            self.pool._lender.refuse(waiter, error)
             return True
         if isinstance(waiter, asyncio.Future) and not waiter.done():
             waiter.set_exception(error)
@@ -97,12 +98,12 @@ class Upkeep:
         """See to it that what is idle too long is closed in time."""
         at = self.pool._state.next_expiry()
         if at is not None:
-            self.expiry_timer = self.pool._loop.call_at(at, self.expire)
+            self.expiry_timer = self.pool._loop.call_later(max(at - time.monotonic(), 0), self.expire)
 
     def expire(self) -> None:
         self.expiry_timer = None
-        for member in self.pool._state.expire(self.pool._loop.time()):
-            self.pool._start(member.close())  # type: ignore[attr-defined]
+        for member in self.pool._state.expire(time.monotonic()):
+            self.pool._start(member.close())
         self.schedule_expiry()
 
     def stop(self) -> None:

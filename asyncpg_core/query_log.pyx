@@ -8,7 +8,7 @@ from collections import namedtuple
 cimport cython
 from cpython.time cimport monotonic
 
-from asyncpg_core.call cimport DONE, PREPARE, Call
+from asyncpg_core.call cimport DONE, PREPARE, Call, run_hook
 
 from asyncio import CancelledError
 
@@ -25,7 +25,7 @@ cdef class LoggedCall:
 
     def __call__(self, Call call not None):
         if self.hook is not None:
-            self.hook(call)
+            run_hook(self.hook, call)
         if call.phase < DONE:
             return
         elapsed = monotonic() - self.started

@@ -24,4 +24,5 @@ cdef class Reset:
     cdef int end_shared(self, Frontend frontend) except -1
     cdef int write_alone(self, Frontend frontend) except -1
     cdef bint is_on_its_own(self, Frontend frontend) except -1
+    cdef int gather(self, object queue) except -1
     cdef bint settle(self, Operation op) except -1

@@ -109,6 +109,13 @@ cdef class Reset:
             op = op.next
         return True
 
+    cdef int gather(self, object queue) except -1:
+        """Take back what was to be written behind a reset that has failed."""
+        cdef Call call
+        self.strays = [call for call in queue if call.phase == STARTED]
+        queue.clear()
+        return 0
+
     cdef bint settle(self, Operation op) except -1:
         """A reset is answered; return whether it has failed."""
         if self.awaited is op:

@@ -49,6 +49,8 @@ cdef class Session(Endpoint):
     cdef Reset reset                        # the pool's, between two borrowers
     cdef public object on_end               # called with the session when it is closed
     cdef public object on_reset_failed      # called with (session, calls to be moved, error)
+    cdef public double round_trip           # seconds to the server and back, 0 if it is here or nobody knows
+    cdef bint is_waking                     # the read callback resumes tasks: what they start is written together
     cdef public object member               # the pool's, or None
     cdef Py_ssize_t n_written               # operations written, those of the cache included
     cdef Py_ssize_t n_written_at_reset
@@ -58,6 +60,7 @@ cdef class Session(Endpoint):
     cdef public object pipeline             # the open Pipeline block, or None
 
     cdef int make_operation(self, Call call) except -1
+    cdef int wake_together(self, list wakes) except -1
     cdef int schedule_tick(self) except -1
     cdef int pump(self) except -1
     cdef int pump_queue(self) except -1

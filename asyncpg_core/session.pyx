@@ -17,11 +17,11 @@ from pgproto.operations.simple cimport SimpleQuery
 from pgproto.statement cimport Statement
 
 from asyncpg_core.binding cimport bind_call, refuse_inside_copy, value_of
-from asyncpg_core.call cimport COPY, EXECUTE_SCRIPT, FETCH_MANY, PREPARE, RUN, STARTED
+from asyncpg_core.call cimport COPY, EXECUTE_SCRIPT, PREPARE, RUN, STARTED
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.deadlines cimport Deadlines
 from asyncpg_core.descriptions cimport Descriptions
-from asyncpg_core.failures cimport explain, tell_unwritten, tell_written
+from asyncpg_core.failures cimport explain, is_healable, tell_unwritten, tell_written
 from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.query_log cimport watch_call
 from asyncpg_core.reset cimport Reset
@@ -31,7 +31,7 @@ from asyncio import _get_running_loop as running_loop
 
 from asyncpg_core.canceller import Canceller
 from asyncpg_core.exceptions import QueryTimeout
-from asyncpg_core.healing import can_retry_after_cancel, heals
+from asyncpg_core.healing import heals
 from asyncpg_core.introspection import Introspector
 from pgproto.errors import (
     ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
@@ -84,7 +84,7 @@ cdef class Session(Endpoint):
         self.make_operation(call)
         if (call.op is not None and not self.queue and self.frontend.n_pending == 0 and not self.holds_writes
                 and self.reset.op is None and call.group is None and self.frontend.gate is None
-                and not self.descriptions.asked):
+                and not self.descriptions.asked and not self.is_waking):
             self.write(call)
             if self.statements.evicted and self.frontend.gate is None:
                 self.write_evicted()
@@ -115,8 +115,20 @@ cdef class Session(Endpoint):
             self.schedule_tick()
         return 0
 
+    cdef int wake_together(self, list wakes) except -1:
+        """Resume those whose calls are done, and write what they start then in one go."""
+        cdef Call call
+        self.is_waking = True
+        try:
+            for call in wakes:
+                call.run_callback()
+        finally:
+            self.is_waking = False
+            self.tick()
+        return 0
+
     cdef int schedule_tick(self) except -1:
-        if not self.is_ticking:
+        if not self.is_ticking and not self.is_waking:
             self.is_ticking = True
             self.call_soon(self.tick)
         return 0
@@ -287,6 +299,8 @@ cdef class Session(Endpoint):
             raise
         self.wakes = None
         if self.transport.is_direct_now() and self.on_told is None:     # What was told first is heard first.
+            if len(wakes) > 1:
+                return self.wake_together(wakes)
             for call in wakes:
                 call.run_callback()
         else:
@@ -430,15 +444,7 @@ cdef class Session(Endpoint):
         """Whether the one transparent retry is allowed: the server has kept no effect, and a new description helps."""
         if self.frontend.status != c'I' or self.has_begun or op.group is not None or self.is_closed:
             return False
-        if call.kind > FETCH_MANY or call.kind == EXECUTE_SCRIPT:
-            return False
-        if type(op) is ExecuteMany and op.was_bound:
-            return False    # An iterator gives its elements once, and not all of them are kept.
-        if self.holds_writes and can_retry_after_cancel(op.error, call.sql):
-            return True
-        return not op.was_bound and heals(
-            op.error, is_named=bool(call.extra is None or (<CachedStatement>call.extra).name),
-            is_explicit=call.statement is not None)
+        return is_healable(call, op, self.holds_writes)
 
     cdef int heal(self, Call call, Operation op) except -1:
         """Execute once more, before those that are not written yet: described anew unless it was only cancelled."""
@@ -514,20 +520,14 @@ cdef class Session(Endpoint):
         """A reset is answered: writes go on, or the connection ends and what waited is moved to another one."""
         self.deadlines.watch(None)
         if self.reset.settle(op):
-            self.gather_strays()
+            self.reset.gather(self.queue)
         self.schedule_tick()
 
     def on_reset_overdue(self, str reason not None):
         """The server does not answer the reset: the connection ends as if it had failed."""
         self.reset.error = QueryTimeout(reason)
-        self.gather_strays()
+        self.reset.gather(self.queue)
         self.end_after_reset()
-
-    def gather_strays(self):
-        """Take back what was to be written behind a reset that has failed."""
-        cdef Call call
-        self.reset.strays = [call for call in self.queue if call.phase == STARTED]
-        self.queue.clear()
 
     def end_after_reset(self):
         """The reset has failed and all that was written with it is settled: what it held up moves elsewhere."""

@@ -58,7 +58,9 @@ ASYNCPG_CORE = [
     {"copy", "listeners"},
     {"prepared_statement"},
     {"connection"},
-    {"pool_arguments", "pool_state", "pool_calls", "pool_endpoint", "pool_member", "pool_copy"},
+    {"pool_arguments", "pool_state", "pool_calls", "released", "pool_copy"},
+    {"pool_member"},
+    {"lending"},
     {"pool_end", "pool_reset", "pool_upkeep"},
     {"pool"},
     {"compat", "sqlalchemy", "_pyinstaller"},
@@ -71,10 +73,6 @@ MAX_LINES = 600
 GENERATED = {"pgproto/sqlstate.py", "pgproto/oids.py", "pgproto/oids.pxd"}
 TOO_LONG = {"pgproto/record.c"}
 
-# asyncpg has these and we do not yet.
-LATER = {
-    *(f"PoolAcquireContext.{name}" for name in ("connection", "done", "pool", "timeout")),
-}
 # Parameters whose default is another one on purpose.
 OTHER_DEFAULTS = {("create_pool", "min_size"): "follows a smaller max_size"}
 
@@ -263,15 +261,16 @@ THEIRS = entries(ASYNCPG.read_text(encoding="utf-8"))
 OURS = entries(PUBLIC.read_text(encoding="utf-8"))
 
 
-def test_what_is_still_missing_is_listed():
-    assert THEIRS.keys() - OURS.keys() == LATER
+def test_no_public_name_of_asyncpg_is_missing():
+    assert THEIRS.keys() <= OURS.keys()
 
 
 @pytest.mark.parametrize("name", [name for name, wanted in THEIRS.items() if wanted and name in OURS])
 def test_a_call_written_for_asyncpg_fits(name):
     wanted, ours = THEIRS[name], OURS[name]
     if name.endswith("__"):
-        assert len(ours.args) == len(wanted.args) or wanted.vararg
+        # A slot of an extension type has no signature to look at.
+        assert ours is None or len(ours.args) == len(wanted.args) or wanted.vararg
         return
     assert [argument.arg for argument in ours.args[:len(wanted.args)]] == [argument.arg for argument in wanted.args]
     assert (ours.vararg is None) == (wanted.vararg is None)

@@ -1,19 +1,21 @@
 """The pool's decisions without a loop: who gets which member, what is opened and what is closed."""
-from dataclasses import dataclass
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from asyncpg_core import pool_state
 from asyncpg_core.pool_state import PoolState
 
 
-@dataclass(eq=False)
-class Member:
-    name: str = ""
-    idle_since: float = 0.0
-    generation: int = 0
-    is_resetting: bool = False
+class Member(pool_state.Member):
+    is_resetting = False
+    round_trip = 0.0
+
+    def __init__(self, name="", idle_since=0.0, generation=0, is_resetting=False):
+        self.name = name
+        self.idle_since = idle_since
+        self.generation = generation
+        self.is_resetting = is_resetting
 
 
 def connect(state, now=0.0, **facts):

@@ -1,0 +1,25 @@
+# A pool's connection as the pool knows it.
+
+cimport cython
+
+from asyncpg_core.pool_state cimport Member
+from asyncpg_core.session cimport Session
+
+
+@cython.final
+cdef class PoolMember(Member):
+    cdef readonly object connection         # its own: `init` and a user's reset get it
+    cdef readonly Session session
+    cdef readonly Py_ssize_t number         # of its making, in the process
+    cdef Py_ssize_t n_changes               # ParameterStatus messages seen when the current one-shot calls began
+    cdef bint is_changed                    # a one-shot call has changed the session, or may have
+    cdef double trip_seconds
+    cdef object face                        # weak reference to the borrower's connection, or None
+    cdef tuple reset_statements
+    cdef object __weakref__
+    cdef bint is_dead(self, double now) except -1
+    cdef object new_face(self, object pool)
+    cdef tuple reset_query(self)
+
+
+cdef int cut_off(object face) except -1
