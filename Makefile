@@ -13,7 +13,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
 .PHONY: help demo build debug unit test exact asan lint types stubtest bench annotate generate check clean mutants coverage wheels-list
-.PHONY: integrations run-integrations compat
+.PHONY: integrations run-integrations compat test-matrix
 
 help:
 	@echo "demo       show the driver at work on an embedded PostgreSQL"
@@ -21,6 +21,7 @@ help:
 	@echo "exact      1.2 million random values of all scalar types, compared with the server's own text"
 	@echo "integrations  programs on SQLAlchemy, Tortoise, aiohttp and others, in an environment of their own"
 	@echo "compat     asyncpg's own tests against ours, compared with tests/compat/deviations.toml"
+	@echo "test-matrix  the tests that need a server on PostgreSQL 13 to 18"
 	@echo "bench      compare with asyncpg and psycopg"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
 	@echo "check      lint (ruff, cython-lint), types (mypy --strict, pyright), stubtest, unit"
@@ -81,6 +82,9 @@ run-integrations: $(VENV)/.have-integrations $(VENV)/.have-integrations-alone bu
 compat: $(VENV)/.have-compat build
 	@for major in 15 18; do echo "PostgreSQL $$major"; \
 		ASYNCPG_CORE_PG_VERSION=$$major $(PY) -m tools.compat $(COMPAT_ARGS) || exit 1; done
+
+test-matrix: $(VENV)/.have-test build
+	@$(PY) -m tools.test_matrix $(MATRIX_ARGS)
 
 bench: $(VENV)/.have-bench build
 	@$(PY) -m benchmarks $(BENCH_ARGS)

@@ -44,6 +44,7 @@ def cluster(pytestconfig: pytest.Config):
 
     with Cluster() as running:
         pytestconfig.stash[WATCH].server_has = running.features
+        pytestconfig.stash[WATCH].server_major = running.version[0]
         yield running
 
 

@@ -118,8 +118,9 @@ async def test_options_reach_the_server(filled):
     out = io.BytesIO()
     await filled.copy_from_query("select 1 -- one", output=out, format="binary")
     assert out.getvalue().startswith(b"PGCOPY\n\xff\r\n\0")
+    header = "match" if filled.get_server_version().major >= 15 else True
     assert await filled.copy_to_table(
-        "d", source=b"b;a\nx;1\n;2\n\"\";3\n", columns=["b", "a"], format="csv", header="match", delimiter=";",
+        "d", source=b"b;a\nx;1\n;2\n\"\";3\n", columns=["b", "a"], format="csv", header=header, delimiter=";",
         force_not_null=["b"], where="a < 3") == "COPY 2"
     assert await copied(filled) == [(1, "x"), (2, "")]
     with pytest.raises((PostgresSyntaxError, FeatureNotSupportedError)):

@@ -9,6 +9,7 @@ import pytest
 import asyncpg_core
 from asyncpg_core import exceptions
 from asyncpg_core.pool import ONE_SHOTS
+from tests.support.backends import end_backends
 from tests.support.cluster import PASSWORD, SCRAM_USER
 from tests.support.waiting import until
 
@@ -469,8 +470,7 @@ async def test_thirty_queries_after_ten_idle_members_were_terminated_all_succeed
 async def test_a_loop_that_was_busy_notices_dead_members_at_acquire(make, cluster):
     pool = await make(min_size=3, max_size=3)
     pids = [member.session.frontend.backend_pid for member in pool._state.idle]
-    cluster.sql(f"select pg_terminate_backend(p, 2000) from unnest(array{pids}) p")
-    time.sleep(0.1)     # the loop has not run: nobody has heard of their end  # noqa: ASYNC251
+    end_backends(cluster, pids)     # the loop does not run: nobody hears of their end
     async with pool.acquire() as c:
         assert await c.fetchval("select pg_backend_pid()") not in pids
     await assert_usable(pool, 3)

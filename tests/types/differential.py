@@ -20,7 +20,16 @@ from typing import Any, NamedTuple
 import asyncpg_core
 from pgproto.codecs.registry import builtin_codec, builtin_oids
 from tests.types import SETTINGS
-from tests.types.random_values import CATALOGUE, KINDS, UNSENDABLE, Kind, decimal_or_infinity, is_pseudo
+from tests.types.random_values import (
+    CATALOGUE,
+    KINDS,
+    UNSENDABLE,
+    Kind,
+    ascii_byte,
+    decimal_or_infinity,
+    is_pseudo,
+    shorter_timedelta,
+)
 from tests.types.same import same
 
 BATCH = 100
@@ -93,7 +102,12 @@ class Comparison:
 async def kinds_of(connection: Any) -> dict[str, Kind]:
     """Return the kinds that this server has, those of its catalogue's names included."""
     kinds = dict(KINDS)
-    if connection.get_server_version().major >= 14:
+    major = connection.get_server_version().major
+    if major < 16:
+        kinds['"char"'] = kinds['"char"']._replace(make=ascii_byte)
+    if major < 15:
+        kinds["interval"] = kinds["interval"]._replace(make=shorter_timedelta)
+    if major >= 14:
         kinds["numeric"] = kinds["numeric"]._replace(make=decimal_or_infinity)
     for name, sql in CATALOGUE.items():
         names = sorted(row[0] for row in await connection.fetch(sql))

@@ -157,6 +157,16 @@ def any_timedelta(chance: Random) -> datetime.timedelta:
     return datetime.timedelta(microseconds=max(signed(64)(chance), -(2**63) + 1))
 
 
+def shorter_timedelta(chance: Random) -> datetime.timedelta:
+    """What a server before 15 reads back from its own text: it keeps the hours in 32 bits."""
+    return datetime.timedelta(microseconds=signed(63)(chance))
+
+
+def ascii_byte(chance: Random) -> bytes:
+    """What a server before 16 shows as text that can be decoded."""
+    return bytes([chance.randrange(128)])
+
+
 def shown_timedelta(value: datetime.timedelta) -> str:
     microseconds = value // MICROSECOND
     seconds, fraction = divmod(abs(microseconds), 10**6)

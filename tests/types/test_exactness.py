@@ -115,7 +115,8 @@ async def test_lower_bounds_are_read_where_asked_for_and_written_always(connecti
     ("infinity", Interval(2**31 - 1, 2**31 - 1, 2**63 - 1)),
 ])
 async def test_an_interval_is_exact_where_asked_for(connection, text, value):
-    if text == "infinity" and connection.get_server_version().major < 17:
+    major = connection.get_server_version().major
+    if (text == "infinity" and major < 17) or (text.startswith("-2562047788") and major < 15):
         text, value = "1 day", Interval(0, 1, 0)
     assert await connection.fetchval("select $1::interval = $2::text::interval", value, text) is True
     connection._session.registry.set(1186, exact_interval_codec())

@@ -12,11 +12,13 @@ from asyncpg_core.exceptions import (
 )
 from asyncpg_core.type_query import BATCH, BY_NAME, BY_OID, statement
 from pgproto.types import Range
-from tests.types.user_schema import Eye
+from tests.support.features import SINCE
+from tests.types.user_schema import Eye, needs_multiranges
 
 
-@pytest.mark.parametrize("name", ["uuid[]", "int4range", "timestamptz[]", "int4multirange", "tstzrange[]", "record",
-                                  "int4[]", "jsonb[]", "nummultirange[]", "pg_node_tree"])
+@pytest.mark.parametrize("name", [
+    "uuid[]", "int4range", "timestamptz[]", "tstzrange[]", "record", "int4[]", "jsonb[]", "pg_node_tree",
+    pytest.param("int4multirange", marks=needs_multiranges), pytest.param("nummultirange[]", marks=needs_multiranges)])
 async def test_a_builtin_type_is_never_asked_about(connect, name):
     connection = await connect()
     eye = Eye(connection)
@@ -100,7 +102,7 @@ async def test_it_works_with_a_statement_timeout_and_with_jit_on(connect, schema
 
 
 async def test_the_query_stays_far_below_the_cost_that_jit_begins_at(connection, schema):
-    sql = statement(BY_OID, has_multiranges=True).sql
+    sql = statement(BY_OID, has_multiranges=connection.get_server_version().major >= SINCE["multiranges"]).sql
     wanted = await connection.fetchval(
         "select array_agg(oid) from (select oid from pg_type order by oid desc limit $1) t", BATCH)
     plan = (await connection.fetch("explain " + sql, wanted))[0]
@@ -134,14 +136,20 @@ async def test_a_cancelled_first_use_leaves_the_connection_usable(connect, schem
     assert await connection.fetchval("select $1::nest", None) is None
 
 
+@needs_multiranges
+async def test_prepare_tells_of_multiranges(connection, schema):
+    statement = await connection.prepare("select $1::fmultirange")
+    assert [(t.name, t.kind, t.schema) for t in statement.get_parameters()] == [("fmultirange", "multirange", schema)]
+    assert [a.type.name for a in statement.get_attributes()] == ["fmultirange"]
+
+
 async def test_prepare_tells_names_kinds_and_schemas(connection, schema):
-    statement = await connection.prepare("select $1::positive, $2::pair, $3::mood[], $4::fmultirange, $5::positive[]")
+    statement = await connection.prepare("select $1::positive, $2::pair, $3::mood[], $4::frange, $5::positive[]")
     assert [(t.name, t.kind, t.schema) for t in statement.get_parameters()] == [
         ("int4", "scalar", "pg_catalog"), ("pair", "composite", schema), ("mood[]", "array", schema),
-        ("fmultirange", "multirange", schema), ("positive[]", "array", schema)]
+        ("frange", "range", schema), ("positive[]", "array", schema)]
     assert [(a.name, a.type.name) for a in statement.get_attributes()] == [
-        ("positive", "int4"), ("pair", "pair"), ("mood", "mood[]"), ("fmultirange", "fmultirange"),
-        ("positive", "positive[]")]
+        ("positive", "int4"), ("pair", "pair"), ("mood", "mood[]"), ("frange", "frange"), ("positive", "positive[]")]
     positive = await connection.fetchval("select 'positive'::regtype::oid")
     assert statement.get_parameters()[0].oid == positive
 

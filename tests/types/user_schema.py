@@ -3,6 +3,10 @@ import contextlib
 import itertools
 import os
 
+import pytest
+
+from tests.support.features import SINCE
+
 numbers = itertools.count(1)
 
 TYPES = """
@@ -10,11 +14,14 @@ TYPES = """
     create type pair as (a int, b text);
     create domain positive as int check (value > 0);
     create domain pairdom as pair;
-    create type frange as range (subtype = float8, multirange_type_name = fmultirange);
+    create type frange as range (subtype = float8 {multirange});
     create type nest as (m mood, ms mood[], p pair, ps pair[], n positive, f frange, doc jsonb);
     create table people (id int, gone int, name text, mood mood, address pair);
     alter table people drop column gone;
 """
+
+
+needs_multiranges = pytest.mark.requires("multiranges")
 
 
 class Eye:
@@ -40,7 +47,9 @@ class Eye:
 async def new_schema(connection):
     """A schema with TYPES in it, found without its name; it is dropped in the end."""
     name = f"user_types_{os.getpid()}_{next(numbers)}"
-    await connection.execute(f"create schema {name}; set search_path to {name}, public; {TYPES}")
+    has_multiranges = connection.get_server_version().major >= SINCE["multiranges"]
+    types = TYPES.format(multirange=", multirange_type_name = fmultirange" if has_multiranges else "")
+    await connection.execute(f"create schema {name}; set search_path to {name}, public; {types}")
     try:
         yield name
     finally:

@@ -8,6 +8,7 @@ import pytest
 from tests.support import postgres_binaries as binaries
 from tests.support.features import PINNED_SERVER_HAS, unexpected_skips
 from tools.bootstrap import Interpreter, choose
+from tools.test_matrix import counts_of
 
 
 @pytest.mark.parametrize(("system", "machine", "name"), [
@@ -64,6 +65,17 @@ def test_only_skips_that_name_an_absent_feature_are_expected():
              ("d", "missing feature: tls, vector"), ("e", "missing feature: gss")]
     wrong = unexpected_skips(skips, PINNED_SERVER_HAS | {"gss"})
     assert [line[0] for line in wrong] == ["b", "c", "e"]
+
+
+def test_a_skip_is_expected_where_the_version_lacks_the_feature_and_nowhere_else():
+    skips = [("a", "missing feature: multiranges")]
+    assert unexpected_skips(skips, frozenset(), 13) == []
+    assert len(unexpected_skips(skips, frozenset(), 14)) == 1
+
+
+def test_a_junit_report_is_counted():
+    report = """<testsuites><testsuite tests="9" errors="1" failures="2" skipped="3"/></testsuites>"""
+    assert counts_of(report) == (3, 3, 3)
 
 
 def test_bootstrap_prefers_headers_then_pip_and_refuses_old():

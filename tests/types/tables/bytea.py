@@ -4,7 +4,7 @@ ROWS = [
     Row("bytea", b"", "\\x"),
     Row("bytea", b"\x00\xff\x10", "\\x00ff10", also=(bytearray(b"\x00\xff\x10"), memoryview(b"\x00\xff\x10"))),
     Row('"char"', b"a", "a"),
-    Row('"char"', b"\xff", "\\377"),
+    Row('"char"', b"\xff", "\\377", since=16),
     Row('"char"', b"\0", "", also=(b"",)),
 ]
 REFUSED = [
