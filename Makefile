@@ -12,7 +12,7 @@ export CFLAGS := $(CFLAGS) $(shell cat $(VENV)/include-dirs 2>/dev/null)
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
-.PHONY: help demo build debug unit test exact asan lint types stubtest bench annotate generate check clean mutants coverage wheels-list
+.PHONY: help demo build debug unit test exact asan lint types stubtest bench budget annotate generate check clean mutants coverage wheels-list
 .PHONY: integrations run-integrations compat test-matrix
 
 help:
@@ -24,7 +24,8 @@ help:
 	@echo "test-matrix  the tests that need a server on PostgreSQL 13 to 18"
 	@echo "bench      compare with asyncpg and psycopg"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
-	@echo "check      lint (ruff, cython-lint), types (mypy --strict, pyright), stubtest, unit"
+	@echo "budget     user instructions of fixed work against benchmarks/budget.json; BUDGET_ARGS=--write records them"
+	@echo "check      lint (ruff, cython-lint), types (mypy --strict, pyright), stubtest, unit, budget"
 	@echo "asan       unit tests of the core under gcc's sanitizers; build again afterwards"
 	@echo "coverage   lines of pgproto that unit tests reach, .pyx included"
 	@echo "mutants    200 seeded one-token changes: how many do the unit tests catch?"
@@ -100,7 +101,11 @@ types: $(VENV)/.have-check
 stubtest: $(VENV)/.have-check build
 	@$(PY) tools/stubtest.py
 
-check: lint types stubtest unit
+# What a debugging build spends says nothing, so here it is always the release.
+budget: $(VENV)/.have-test build
+	@$(PY) -m benchmarks.budget $(BUDGET_ARGS)
+
+check: lint types stubtest unit budget
 
 # Python itself is not built with the sanitizers, so they are loaded before it; malloc lets them see its objects too.
 SANITIZERS = $(foreach lib,libasan libubsan libstdc++,$(shell gcc -print-file-name=$(lib).so))

@@ -63,20 +63,29 @@ def per_row(counted: Sequence[int], columns: Sequence[Column]) -> dict[str, floa
     return found
 
 
-def count_instructions(driver: str, loop: str, uri: str, columns: Sequence[Column]) -> dict[str, float]:
-    """Return user instructions per row of each column; NoCallgrind if that cannot be told here."""
+def valgrind_command(out: str) -> list[str]:
+    """Return the beginning of a command that is counted, its dumps in files that begin with `out`; or NoCallgrind."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise NoCallgrind("valgrind is not installed")
+    return [valgrind, "--tool=callgrind", f"--callgrind-out-file={out}", "--dump-instr=no", f"--dump-before={MARK}"]
+
+
+def last_line(output: bytes) -> str:
+    """Return the last line of what a process wrote, valgrind's own aside: it says best why the process failed."""
+    lines = output.decode(errors="replace").strip().splitlines()
+    return " ".join([line for line in lines if not line.startswith("==")][-1:])
+
+
+def count_instructions(driver: str, loop: str, uri: str, columns: Sequence[Column]) -> dict[str, float]:
+    """Return user instructions per row of each column; NoCallgrind if that cannot be told here."""
     with tempfile.TemporaryDirectory(prefix="callgrind-") as name:
         done = subprocess.run(
-            [valgrind, "--tool=callgrind", f"--callgrind-out-file={name}/out", "--dump-instr=no",
-             f"--dump-before={MARK}", sys.executable, "-m", "benchmarks.callgrind", driver, loop, uri,
+            [*valgrind_command(f"{name}/out"), sys.executable, "-m", "benchmarks.callgrind", driver, loop, uri,
              *[column.name for column in columns]],
             check=False, capture_output=True, cwd=ROOT, timeout=SECONDS)
         if done.returncode != 0:
-            last_words = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise NoCallgrind(f"the worker under valgrind ended with {done.returncode}: {' '.join(last_words)}")
+            raise NoCallgrind(f"the worker under valgrind ended with {done.returncode}: {last_line(done.stderr)}")
         return per_row(totals(Path(name)), columns)
 
 
