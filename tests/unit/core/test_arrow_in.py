@@ -174,6 +174,7 @@ SAME = [
        ["yy", "x", None, "yy", None]) for format in "cCsSiIlL"],
     ("dictionary in a list", lists([[0, 1]], dictionary([1, 0], texts("u", ["x", "y"]))), TEXT_ARRAY, [["y", "x"]]),
     ("nulls", nulls(3), DATE, [None] * 3),
+    ("nulls with a bitmap", Node("n", 2, [bits([0, 0])], null_count=2), DATE, [None] * 2),
     ("lists of nulls", lists([[1, 1], []], nulls(2)), INT4_ARRAY, [[None, None], []]),
 ]
 
