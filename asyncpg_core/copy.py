@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import copy_statement
@@ -15,6 +16,8 @@ from asyncpg_core.copy_ends import READ_SIZE, Output, Source, sink_of, source_of
 from asyncpg_core.copy_turn import CopyTurn, explain
 from asyncpg_core.placeholders import fill
 from asyncpg_core.server_version import capabilities
+from pgproto.arrow_in.stream import ArrowSource
+from pgproto.arrow_in.writer import ArrowWriter
 from pgproto.copy_rows import RowWriter
 from pgproto.errors import InterfaceError, InvalidCachedStatementError, UnsupportedServerFeatureError
 from pgproto.operations.copy import CopyIn, CopyOut
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from asyncpg_core.call_maker import CallMaker
     from asyncpg_core.server_version import ServerVersion
     from asyncpg_core.session import Session
+    from pgproto.codecs.codec import Codec
+
+    Rows = RowWriter | ArrowWriter
 
 
 END = object()
@@ -118,8 +124,31 @@ class Copying:
         table = copy_statement.target(table_name, schema_name, None)
         writing = RecordsCopy(
             self, copy_statement.columns_of(table, columns),
-            copy_statement.target(table_name, schema_name, columns), where, Budget(self._session, timeout))
+            copy_statement.target(table_name, schema_name, columns), where, Budget(self._session, timeout),
+            "copy_records_to_table", RowWriter)
         return await writing.run(records)
+
+    async def copy_arrow_to_table(
+        self, table_name: str, data: Any, *, columns: Iterable[str] | None = None, schema_name: str | None = None,
+        timeout: float | None = None, where: str | None = None,
+    ) -> str:
+        """Copy Arrow data into a table: any object with `__arrow_c_stream__` or `__arrow_c_array__`.
+
+        Its columns go to those of the same names, or to `columns` in that order; the others have their defaults. Types
+        that do not fit are a DataError before the COPY begins, a value that does not fit is one that names row and
+        column. The data are read in the loop's thread, a batch at a time.
+        """
+        self._check_open()
+        self._check_where(where)
+        source = ArrowSource(data)
+        try:
+            columns = arrow_columns(source, columns)
+            return await RecordsCopy(
+                self, copy_statement.columns_of(copy_statement.target(table_name, schema_name, None), columns),
+                copy_statement.target(table_name, schema_name, columns), where, Budget(self._session, timeout),
+                "copy_arrow_to_table", partial(ArrowWriter, source)).run(source)
+        finally:
+            source.close()
 
     def _copy_out(self, name: str, sql: str, output: Output, budget: Budget) -> Coroutine[Any, Any, str]:
         return copy_out(self._session, name, sql, output, budget)
@@ -131,6 +160,22 @@ class Copying:
         parameters = self._session.frontend.parameters
         if where is not None and not capabilities(self.get_server_version(), parameters).sql_copy_from_where:
             raise UnsupportedServerFeatureError("the `where` parameter requires PostgreSQL 12 or later")
+
+
+def arrow_columns(source: ArrowSource, columns: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the table's columns that Arrow data go to: those that are given, or those of the same names."""
+    names = tuple([field.name for field in source.schema.children])
+    if not names:
+        raise InterfaceError("the Arrow data have no columns")
+    if columns is not None:
+        columns = tuple(columns)
+        if len(columns) != len(names):
+            raise InterfaceError(f"the Arrow data have {len(names)} columns, `columns` names {len(columns)}")
+        return columns
+    if "" in names or len(set(names)) < len(names):
+        raise InterfaceError(f"the columns of the Arrow data have no names of their own ({', '.join(names)}): "
+                             "say by `columns` where they go")
+    return names
 
 
 class Budget:
@@ -236,16 +281,21 @@ async def end_in(turn: CopyTurn, op: CopyIn) -> str:
 
 
 class RecordsCopy:
-    """A COPY of Python values.
+    """A COPY of values that are encoded here: Python's, or those in Arrow's buffers.
 
     The types of the columns are described once and kept as any statement's description is. As the table may have
     changed since, it is described again in the same flight as the COPY; if the types are others now, nothing is sent
     and the COPY begins anew, which inside a transaction it cannot.
     """
 
-    __slots__ = ("budget", "connection", "select", "table", "where")
+    __slots__ = ("budget", "connection", "name", "new_rows", "select", "table", "where")
 
-    def __init__(self, connection: Copying, select: str, table: str, where: str | None, budget: Budget) -> None:
+    def __init__(
+        self, connection: Copying, select: str, table: str, where: str | None, budget: Budget, name: str,
+        new_rows: Callable[[tuple[str, ...], tuple[Codec, ...]], Rows],
+    ) -> None:
+        self.name = name
+        self.new_rows = new_rows
         self.connection = connection
         self.select = select
         self.table = table
@@ -260,9 +310,9 @@ class RecordsCopy:
     async def run(self, records: Any) -> str:
         is_retried = False
         while True:
-            entry = await self.calls.describe("copy_records_to_table", self.select, self.budget.left())
+            entry = await self.calls.describe(self.name, self.select, self.budget.left())
             statement: Any = entry.statement
-            rows = RowWriter(tuple([column.name for column in statement.columns]), statement.column_codecs)
+            rows = self.new_rows(tuple([column.name for column in statement.columns]), statement.column_codecs)
             sql = copy_statement.copy_into(self.table, {"format": rows.format}, self.where)
             tag = await self.attempt(sql, statement, rows, records)
             if tag is not None:
@@ -274,13 +324,13 @@ class RecordsCopy:
                     "transaction")
             is_retried = True
 
-    async def attempt(self, sql: str, statement: Statement, rows: RowWriter, records: Any) -> str | None:
+    async def attempt(self, sql: str, statement: Statement, rows: Rows, records: Any) -> str | None:
         """Return the tag, None if the table has changed since it was described."""
         op = CopyIn(sql)
         turn = CopyTurn(op)
-        again = self.calls.run("copy_records_to_table", Prepare(self.select), self.budget.left())
+        again = self.calls.run(self.name, Prepare(self.select), self.budget.left())
         again.add_done_callback(lambda call: call.cancelled() or call.exception())
-        turn.start(self.calls.copy("copy_records_to_table", op, self.budget.left(), turn))
+        turn.start(self.calls.copy(self.name, op, self.budget.left(), turn))
         try:
             await begin_in(turn, op)
             if not statement.matches(again.result().columns or ()):
@@ -299,26 +349,26 @@ class RecordsCopy:
             raise
 
 
-async def put_records(turn: CopyTurn, op: CopyIn, rows: RowWriter, records: Any) -> None:
+async def put_records(turn: CopyTurn, op: CopyIn, rows: Rows, records: Any) -> None:
     """Put all records, a chunk at a time."""
     if hasattr(records, "__aiter__"):
         iterator = records.__aiter__()
         while await turn.outside(fill_from(iterator, rows)):
             await move_rows(turn, op, rows)
     else:
-        iterator = iter(records)
+        iterator = records if isinstance(records, ArrowSource) else iter(records)
         while fill_inside(turn, rows, iterator):
             await move_rows(turn, op, rows)
     rows.end()
     await move_rows(turn, op, rows)
 
 
-def fill_inside(turn: CopyTurn, rows: RowWriter, iterator: Any) -> bool:
+def fill_inside(turn: CopyTurn, rows: Rows, iterator: Any) -> bool:
     with turn:
         return rows.fill(iterator)
 
 
-async def fill_from(iterator: Any, rows: RowWriter) -> bool:
+async def fill_from(iterator: Any, rows: Any) -> bool:
     """Put rows of an async iterator until there is a chunk; False when there were no more."""
     async for row in iterator:
         rows.put(row)
@@ -327,7 +377,7 @@ async def fill_from(iterator: Any, rows: RowWriter) -> bool:
     return False
 
 
-async def move_rows(turn: CopyTurn, op: CopyIn, rows: RowWriter) -> None:
+async def move_rows(turn: CopyTurn, op: CopyIn, rows: Rows) -> None:
     await still_wanted(turn, op)
     rows.move_to(op, turn.session.frontend.out)  # type: ignore[union-attr]  # the server wanted data
     await sent(turn)

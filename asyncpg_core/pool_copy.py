@@ -69,3 +69,12 @@ class PoolCopying:
         async with self.acquire() as connection:
             return await connection.copy_records_to_table(
                 table_name, records=records, columns=columns, schema_name=schema_name, timeout=timeout, where=where)
+
+    async def copy_arrow_to_table(
+        self, table_name: str, data: Any, *, columns: Iterable[str] | None = None, schema_name: str | None = None,
+        timeout: float | None = None, where: str | None = None,
+    ) -> str:
+        """Connection.copy_arrow_to_table on a connection of the pool."""
+        async with self.acquire() as connection:
+            return await connection.copy_arrow_to_table(
+                table_name, data, columns=columns, schema_name=schema_name, timeout=timeout, where=where)

@@ -19,13 +19,28 @@ from pgproto.write_buffer cimport WriteBuffer
 from pgproto.errors import DataError, InterfaceError, UnsupportedClientFeatureError, shown
 
 cdef enum:
-    # A chunk is handed over when it is this long; the server takes any size.
-    CHUNK = 524288
     # One message holds a chunk and the row that has filled it, unless that is huge.
     MESSAGE_MAX = 2 * CHUNK
 
 # Signature, flags, length of the header's extension.
 cdef bytes BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+
+
+cdef int move_chunk(WriteBuffer rows, CopyIn op, WriteBuffer out) except -1:
+    """Put what was encoded as data of a COPY; refused when the server wants none any more."""
+    cdef Py_ssize_t at = 0, part
+    if not op.wants_data:
+        raise InterfaceError("the server does not want data for this COPY any more")
+    while at < rows.length:
+        part = min(rows.length - at, MESSAGE_MAX)
+        put_copy_data(out, rows.start + at, part)
+        at += part
+    return rows.consume(rows.length)
+
+
+cdef bytes binary_header():
+    """What COPY's binary format begins with."""
+    return BINARY_HEADER
 
 
 @cython.final
@@ -87,14 +102,7 @@ cdef class RowWriter:
 
     def move_to(self, CopyIn op not None, WriteBuffer out not None):
         """Put what was encoded as data of a COPY; refused when the server wants none any more."""
-        cdef Py_ssize_t at = 0, part
-        if not op.wants_data:
-            raise InterfaceError("the server does not want data for this COPY any more")
-        while at < self.rows.length:
-            part = min(self.rows.length - at, MESSAGE_MAX)
-            put_copy_data(out, self.rows.start + at, part)
-            at += part
-        self.rows.consume(self.rows.length)
+        move_chunk(self.rows, op, out)
 
     def take(self):
         """Return and forget what was encoded; for tests."""

@@ -34,6 +34,7 @@ PGPROTO = [
     {"row_sinks"},
     {"operations"},
     {"copy_rows"},
+    {"arrow_in"},
     {"frontend"},
     {"trace"},
 ]

@@ -31,6 +31,7 @@ async def copies(connection: Connection[Record]) -> None:
     assert_type(await connection.copy_records_to_table("t", records=[(1, "x")], columns=["a", "b"]), str)
     assert_type(await connection.copy_records_to_table("t", records=((n, "x") for n in range(3))), str)
     assert_type(await connection.copy_records_to_table("t", records=rows()), str)
+    assert_type(await connection.copy_arrow_to_table("t", object(), columns=["a"], where="a > 1", timeout=1), str)
 
 
 def on_notification(connection: Connection[Record], pid: int, channel: str, payload: str) -> None:
