@@ -195,8 +195,10 @@ async def test_the_error_that_leaves_a_block_is_never_masked(connect, connection
     with pytest.raises(exceptions.ConnectionDoesNotExistError) as caught:
         async with victim.transaction():
             await victim.fetchval("select 1")
+            sleeping = asyncio.ensure_future(victim.fetchval("select pg_sleep(30)"))
+            await asyncio.sleep(0.01)       # it is written before the end comes
             await connection.execute("select pg_terminate_backend($1)", victim.get_server_pid())
-            await victim.fetchval("select pg_sleep(30)")
+            await sleeping
     assert type(caught.value.__cause__) is exceptions.AdminShutdownError
     assert victim.is_closed()
 

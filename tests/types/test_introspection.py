@@ -107,7 +107,7 @@ async def test_the_query_stays_far_below_the_cost_that_jit_begins_at(connection,
         "select array_agg(oid) from (select oid from pg_type order by oid desc limit $1) t", BATCH)
     plan = (await connection.fetch("explain " + sql, wanted))[0]
     cost = float(plan[0].split("..")[1].split(" ")[0])
-    assert cost < 60_000
+    assert cost < 80_000, "PostgreSQL compiles what costs 100,000"
 
 
 async def test_users_codecs_for_the_catalogues_own_types_do_not_disturb_it(connect, schema):
