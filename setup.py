@@ -44,14 +44,15 @@ else:
 
 HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h", "pgproto/leaf_record.h",
            "pgproto/codecs/decimal_in_place.h", "pgproto/codecs/uuid_in_place.h", "pgproto/codecs/objects_in_place.h",
-           "pgproto/codecs/datetime_in_place.h", "pgproto/arrow_abi.h")
+           "pgproto/codecs/datetime_in_place.h", "pgproto/arrow_abi.h",
+           "pgproto/columns/columns.h")
 
 
 def extension(path: str) -> Extension:
     name = os.path.splitext(path)[0].replace(os.sep, ".")
     return Extension(name, [path], define_macros=macros, extra_compile_args=flags,
                      extra_link_args=["-fsanitize=address,undefined"] if asan else [],
-                     include_dirs=[".", "pgproto", "pgproto/codecs"],
+                     include_dirs=[".", "pgproto", "pgproto/codecs", "pgproto/columns"],
                      depends=[header for header in HEADERS if os.path.exists(header)])
 
 

@@ -1,7 +1,9 @@
 """What a call asks of the server once its statement is described, and what the caller gets of the answer."""
 from asyncpg_core.call cimport (
-    COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL)
+    COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_COLUMNS, FETCH_MANY, FETCHROW,
+    FETCHVAL)
 from asyncpg_core.statement_cache cimport CachedStatement
+from pgproto.columns.sink cimport ColumnSink, columnar
 from pgproto.operations.extended cimport Execute, ExecuteMany, new_execute
 from pgproto.operations.simple cimport SimpleQuery
 from pgproto.row_sinks cimport Records, RowSink, new_records
@@ -16,6 +18,9 @@ cdef int bind_call(Call call, Statement statement, bint with_parse) except -1:
                               0 if call.kind == FETCH else 1, with_parse)
     elif call.kind == EXECUTE_STATEMENT:
         call.op = new_execute(statement, call.arguments, RowSink.__new__(RowSink), 0, with_parse)
+    elif call.kind == FETCH_COLUMNS:
+        call.column.check(statement)
+        call.op = new_execute(columnar(statement), call.arguments, ColumnSink(call.column.options), 0, with_parse)
     else:
         call.op = ExecuteMany(statement, call.arguments,
                               Records(call.record_class) if call.kind == FETCH_MANY else RowSink(),
@@ -52,6 +57,11 @@ cdef object value_of(Call call, Operation op):
         if call.kind == FETCHROW:
             return rows[0] if rows else None
         return rows[0][call.column] if rows else None
+    if call.kind == FETCH_COLUMNS:
+        execute = <Execute>op
+        if call.keeper is not None:
+            call.keeper._status = execute.tag
+        return call.column.finish((<ColumnSink>execute.sink).give(execute.statement))
     if call.kind == EXECUTE_SCRIPT:
         return (<SimpleQuery>op).tag or ""
     if call.kind == EXECUTE_MANY or call.kind == FETCH_MANY:

@@ -17,13 +17,14 @@ cdef enum Kind:
     FETCHROW = 1
     FETCHVAL = 2
     EXECUTE_STATEMENT = 3   # the tag
-    EXECUTE_SCRIPT = 4      # simple Query, the tag
-    EXECUTE_MANY = 5
-    FETCH_MANY = 6
-    PREPARE = 7
-    RUN = 8                 # an operation made by the caller; the operation itself is the value
-    COPY = 9                # the same, and `extra` (a CopyTurn) hears of its data
-    DESCRIBE = 10           # the CachedStatement is the value
+    FETCH_COLUMNS = 4       # `column` is a ColumnOrder
+    EXECUTE_SCRIPT = 5      # simple Query, the tag
+    EXECUTE_MANY = 6
+    FETCH_MANY = 7
+    PREPARE = 8
+    RUN = 9                 # an operation made by the caller; the operation itself is the value
+    COPY = 10               # the same, and `extra` (a CopyTurn) hears of its data
+    DESCRIBE = 11           # the CachedStatement is the value
 
 
 @cython.final
@@ -44,7 +45,7 @@ cdef class Call:
     cdef int kind
     cdef object sql
     cdef object arguments
-    cdef object column                  # of FETCHVAL
+    cdef object column                  # of FETCHVAL; of FETCH_COLUMNS what is wanted
     cdef type record_class
     cdef object statement               # Statement of a PreparedStatement, or None
     cdef Operation op

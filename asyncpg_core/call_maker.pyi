@@ -5,6 +5,7 @@ from typing import Any, TypeVar, final, overload
 from typing_extensions import Self
 
 from asyncpg_core.call import Call
+from asyncpg_core.column_queries import ColumnOrder
 from asyncpg_core.endpoint import Endpoint
 from asyncpg_core.statement_cache import CachedStatement
 from pgproto.operations.extended import Prepare
@@ -35,6 +36,10 @@ class CallMaker:
         self, sql: str, arguments: tuple[Any, ...], column: int | str, timeout: float | None,
         statement: Statement | None = None, group: Group | None = None,
     ) -> Call[Any]: ...
+    def fetch_columns(
+        self, name: str, sql: str, arguments: tuple[Any, ...], timeout: float | None, order: ColumnOrder[_T],
+        statement: Statement | None = None,
+    ) -> Call[_T]: ...
     def execute(
         self, sql: str, arguments: tuple[Any, ...], timeout: float | None, group: Group | None = None
     ) -> Call[str]: ...

@@ -6,8 +6,8 @@ belong to, and so in what happens at the first await. `timeout` is in seconds, N
 cimport cython
 
 from asyncpg_core.call cimport (
-    COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_MANY, FETCHROW, FETCHVAL, PREPARE,
-    RUN)
+    COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_COLUMNS, FETCH_MANY, FETCHROW,
+    FETCHVAL, PREPARE, RUN)
 from pgproto.operations.extended cimport Prepare
 from pgproto.operations.operation cimport Operation
 
@@ -99,6 +99,13 @@ cdef class CallMaker:
         call.column = column
         call.statement = statement
         call.group = group
+        return call
+
+    def fetch_columns(self, str name not None, sql, tuple arguments not None, timeout, order not None, statement=None):
+        """`order` is a ColumnOrder: how the columns are read, and what becomes of them."""
+        cdef Call call = self.new_call(name, FETCH_COLUMNS, sql, arguments, timeout)
+        call.column = order
+        call.statement = statement
         return call
 
     def execute(self, sql, tuple arguments not None, timeout, group=None):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from asyncpg_core import coroutine_mark, naming, type_codecs
 from asyncpg_core.call_maker import refuse_unfit
+from asyncpg_core.column_queries import ColumnQueries
+from asyncpg_core.column_stream import ColumnStream
 from asyncpg_core.connect import find_session
 from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
@@ -29,6 +31,7 @@ from asyncpg_core.server_version import ServerVersion, capabilities, split_serve
 from asyncpg_core.settings import ConnectionSettings
 from asyncpg_core.statement_cache import new_name
 from asyncpg_core.transaction import Transaction
+from pgproto.columns.plan import column_options
 from pgproto.errors import InterfaceError
 from pgproto.record import Record
 from pgproto.statement import Statement
@@ -42,7 +45,7 @@ OtherT = TypeVar("OtherT", bound=Record)
 ConnectionT = TypeVar("ConnectionT", bound="Connection[Any]")
 
 
-class Connection(Copying, Listening, Generic[RecordT], metaclass=Patchable):
+class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=Patchable):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",
@@ -211,6 +214,17 @@ class Connection(Copying, Listening, Generic[RecordT], metaclass=Patchable):
         """Return a cursor for `async for`, or to be awaited; it lives inside a transaction. See CursorFactory."""
         self._check_open()
         return CursorFactory(self, query, None, args, prefetch, timeout, record_class)
+
+    def stream_arrow(
+        self, query: str, *args: Any, batch_rows: int = 65536, timeout: float | None = None,
+        numeric: str | tuple[int, int] = "auto", infinity: str = "error", nan: str = "error",
+    ) -> ColumnStream:
+        """Return the result of a query as batches of columns, for `async for`; see fetch_arrow for the options.
+
+        `timeout` is for each batch. Inside a transaction other calls may come in between, outside one they wait.
+        """
+        self._check_open()
+        return ColumnStream(self, query, None, args, batch_rows, timeout, column_options(numeric, infinity, nan))
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
                     ) -> Transaction:

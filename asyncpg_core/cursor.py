@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncpg_core import naming
@@ -120,8 +120,22 @@ class Portal:
         """Return the next `n` rows, fewer only at the end."""
         return await self._run(n, timeout, Records(self._record_class or self._session.calls.record_class))
 
-    async def _run(self, n: int, timeout: float | None, sink: RowSink) -> list[Any]:
+    async def fetch_into(
+        self, sink: RowSink, n: int, timeout: float | None, read_as: Callable[[Statement], Statement]
+    ) -> list[Any]:
+        """Return what a sink makes of the next `n` rows of the statement that `read_as` gives."""
+        return await self._run(n, timeout, sink, read_as)
+
+    def forget(self) -> None:
+        """Let the server forget the portal; nothing more can be fetched."""
+        if not self.is_exhausted:
+            self._exhaust()
+
+    async def _run(self, n: int, timeout: float | None, sink: RowSink,
+                   read_as: Callable[[Statement], Statement] | None = None) -> list[Any]:
         statement = (await self.prepare(timeout))._statement
+        if read_as is not None:
+            statement = read_as(statement)
         if self._name is not None:
             op = FetchPortal(self._statement or statement, self._name, sink, row_limit=n)
             return self._end(await self._connection._calls.run("fetch", op, timeout))

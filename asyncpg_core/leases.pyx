@@ -4,6 +4,7 @@ from collections import deque
 from asyncpg_core.call cimport Call
 from asyncpg_core.session cimport Session
 from pgproto.operations.copy cimport CopyIn, CopyOut
+from pgproto.operations.extended cimport Stream
 from pgproto.operations.operation cimport Operation
 
 from pgproto.errors import InterfaceError
@@ -28,10 +29,12 @@ cdef bint may_be_in_transaction(Session session):
 
 
 def give_up_copy(Session session not None, error):
-    """End the COPY that has the connection, if there is one: its source or sink may never do."""
+    """End the COPY or the stream that has the connection, if there is one: whoever feeds or reads it may never do."""
     cdef Call call
     cdef object gate = session.frontend.gate
-    if type(gate) is not CopyIn and type(gate) is not CopyOut or type((<Operation>gate).waiter) is not Call:
+    if type(gate) is not CopyIn and type(gate) is not CopyOut and type(gate) is not Stream:
+        return
+    if type((<Operation>gate).waiter) is not Call:
         return
     call = (<Operation>gate).waiter
     call.fail(error)
@@ -42,8 +45,9 @@ def drop_unsent(Session session not None):
     """What the borrower had not written fails."""
     cdef Call call
     if session.frontend.gate is not None:
+        what = "stream" if type(session.frontend.gate) is Stream else "COPY"
         give_up_copy(session, InterfaceError(
-            "the connection was released back to the pool in the middle of the COPY"))
+            f"the connection was released back to the pool in the middle of the {what}"))
     queue = session.queue
     session.queue = deque([call for call in queue if call.is_internal])
     for call in queue:

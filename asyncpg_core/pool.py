@@ -34,6 +34,7 @@ from asyncpg_core.pool_arguments import (
     lanes_of,
 )
 from asyncpg_core.pool_calls import ONE_SHOTS, MethodCalls, choose_calls
+from asyncpg_core.pool_columns import PoolColumns
 from asyncpg_core.pool_copy import PoolCopying
 from asyncpg_core.pool_end import PoolEnd
 from asyncpg_core.pool_member import PoolMember, release_face, share_types
@@ -48,7 +49,7 @@ SETUP_END_SECONDS = 5.0
 Reset = Callable[[Any], Awaitable[None]] | Literal["always"] | None
 
 
-class Pool(PoolCopying, Generic[RecordT]):
+class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
     """Connections to one database; made by `create_pool`, opened by `await` or `async with`."""
 
     def __init__(

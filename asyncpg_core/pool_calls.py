@@ -13,11 +13,12 @@ from asyncpg_core.connection import Connection
 
 if TYPE_CHECKING:
     from asyncpg_core.call_maker import CallMaker
+    from asyncpg_core.column_queries import ColumnOrder
     from asyncpg_core.pool import Pool
 
 ONE_SHOTS = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "fetchmany")
 # `_calls` is where the methods find the maker of their calls: who puts another one there wants to see them.
-DECISIVE = (*ONE_SHOTS, "_calls")
+DECISIVE = (*ONE_SHOTS, "fetch_arrow", "fetch_numpy", "_calls")
 OURS = {name: getattr(Connection, name) for name in DECISIVE}
 POOLS: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
 
@@ -66,6 +67,10 @@ class MethodCalls:
     def fetchmany(self, query: str, args: Iterable[Any], timeout: float | None, record_class: Any
                   ) -> Coroutine[Any, Any, Any]:
         return self.call("fetchmany", query, args, timeout=timeout, record_class=record_class)
+
+    def fetch_columns(self, name: str, query: str, args: tuple[Any, ...], timeout: float | None,
+                      order: ColumnOrder[Any]) -> Coroutine[Any, Any, Any]:
+        return self.call(name, query, *args, timeout=timeout, **order.keywords)
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         async with self.pool.acquire() as connection:

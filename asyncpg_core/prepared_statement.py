@@ -5,9 +5,13 @@ import json
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from asyncpg_core.column_queries import arrow_order, numpy_order
+from asyncpg_core.column_stream import ColumnStream
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.types import Attribute, Type
 from pgproto.codecs.codec import Codec
+from pgproto.columns.plan import column_options
+from pgproto.columns.result import Columns
 from pgproto.errors import InterfaceError
 from pgproto.statement import Statement
 
@@ -105,6 +109,32 @@ class PreparedStatement(Generic[RecordT]):
         """Execute for each element of `args`, under one Sync."""
         self._check("executemany")
         return self._connection._calls.executemany(self._statement.sql, args, timeout, statement=self._statement)
+
+    def fetch_arrow(
+        self, *args: Any, timeout: float | None = None, numeric: str | tuple[int, int] = "auto",
+        infinity: str = "error", nan: str = "error",
+    ) -> Coroutine[Any, Any, Columns]:
+        """Return the result as columns; see Connection.fetch_arrow."""
+        self._check("fetch_arrow")
+        return self._watched(self._connection._calls.fetch_columns(
+            "fetch_arrow", self._statement.sql, args, timeout, arrow_order(numeric, infinity, nan), self._statement))
+
+    def fetch_numpy(
+        self, *args: Any, timeout: float | None = None, nulls: str = "mask", infinity: str = "error",
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
+        """Return the result as a dict of numpy arrays; see Connection.fetch_numpy."""
+        self._check("fetch_numpy")
+        return self._watched(self._connection._calls.fetch_columns(
+            "fetch_numpy", self._statement.sql, args, timeout, numpy_order(nulls, infinity), self._statement))
+
+    def stream_arrow(
+        self, *args: Any, batch_rows: int = 65536, timeout: float | None = None,
+        numeric: str | tuple[int, int] = "auto", infinity: str = "error", nan: str = "error",
+    ) -> ColumnStream:
+        """Return the result as batches of columns, for `async for`; see Connection.stream_arrow."""
+        self._check("stream_arrow")
+        return ColumnStream(self._connection, self._statement.sql, self, args, batch_rows, timeout,
+                            column_options(numeric, infinity, nan))
 
     def cursor(self, *args: Any, prefetch: int | None = None, timeout: float | None = None) -> CursorFactory[RecordT]:
         """Return a cursor for `async for`, or to be awaited; it lives inside a transaction."""

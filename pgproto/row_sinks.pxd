@@ -9,6 +9,7 @@ from pgproto.wire cimport Slice
 cdef class RowSink:
     cdef int on_row(self, Statement statement, Slice *body) except -1
     cdef object take(self)
+    cdef object explain(self, Statement statement, object error)
 
 
 @cython.final

@@ -16,6 +16,10 @@ cdef class RowSink:
     cdef object take(self):
         return []
 
+    cdef object explain(self, Statement statement, object error):
+        """The error for a row that `on_row` has refused."""
+        return statement.explain_column(error)
+
 
 @cython.final
 cdef class Records(RowSink):

@@ -27,6 +27,7 @@ cdef class Statement:
     cdef readonly bint mentions_copy
     cdef readonly bint has_rows
     cdef readonly CodecRegistry registry
+    cdef public Statement columnar      # the same with each column in the format that columns are read in, or None
     cdef public bint is_closed          # the server does not know its name any more
     cdef ColumnReader *readers
     cdef Py_ssize_t n_columns

@@ -81,23 +81,33 @@ cdef object numeric_decode(Codec codec, Slice body):
 
 
 cdef str ascii_of(Slice digits, int ndigits, int weight, int dscale, bint is_negative):
-    """The number in decimal notation with `dscale` digits after the point, leading zeros included.
+    """The number in decimal notation with `dscale` digits after the point, leading zeros included."""
+    cdef Ascii size
+    measure_ascii(&size, digits, ndigits, weight, dscale, is_negative)
+    cdef str text = PyUnicode_New(size.n, 127)
+    put_ascii(<char *>PyUnicode_DATA(text), &size, digits, ndigits, weight, is_negative)
+    return text
 
-    Its length is bounded by weight, dscale and ndigits, which are 16 bits each: 400 KB.
-    """
-    cdef int n_whole = 4 * (weight + 1) if weight >= 0 else 1
-    cdef int n_fraction = dscale
-    cdef int i, digit, at, end
+
+cdef int measure_ascii(Ascii *size, Slice digits, int ndigits, int weight, int dscale, bint is_negative) except -1:
+    """Say how long the number is in decimal notation; bounded by weight, dscale and ndigits of 16 bits each: 400 KB."""
+    size.n_whole = 4 * (weight + 1) if weight >= 0 else 1
+    size.n_fraction = dscale
     if has_hidden(digits, ndigits, weight, dscale):
-        n_fraction = 4 * (ndigits - 1 - weight)
-    cdef str text = PyUnicode_New(is_negative + n_whole + (n_fraction > 0) + n_fraction, 127)
-    cdef char *to = <char *>PyUnicode_DATA(text)
-    end = is_negative + n_whole + (n_fraction > 0) + n_fraction
+        size.n_fraction = 4 * (ndigits - 1 - weight)
+    size.n = is_negative + size.n_whole + (size.n_fraction > 0) + size.n_fraction
+    return 0
+
+
+cdef int put_ascii(char *to, Ascii *size, Slice digits, int ndigits, int weight, bint is_negative) except -1:
+    """Write the `size.n` characters of the number."""
+    cdef int i, digit, at
+    cdef int end = size.n
     memset(to, c"0", end)
     if is_negative:
         to[0] = c"-"
-    if n_fraction:
-        to[is_negative + n_whole] = c"."
+    if size.n_fraction:
+        to[is_negative + size.n_whole] = c"."
     at = is_negative if weight >= 0 else is_negative + 2 + 4 * (-weight - 1)
     for i in range(ndigits):
         if i == weight + 1 and weight >= 0:
@@ -113,7 +123,7 @@ cdef str ascii_of(Slice digits, int ndigits, int weight, int dscale, bint is_neg
         else:
             put_cut(to, at, end, digit)
         at += 4
-    return text
+    return 0
 
 
 cdef void put_cut(char *to, int at, int end, int digit) noexcept:

@@ -32,6 +32,11 @@ class Column:
         self.typmod = typmod
         self.format = format
 
+    def in_format(self, format):
+        """Return the same column as it would come in another format."""
+        return Column(self.name, self.table_oid, self.attribute_number, self.type_oid, self.type_size, self.typmod,
+                      format)
+
     def __repr__(self):
         return f"<Column {self.name!r} oid={self.type_oid} format={self.format}>"
 

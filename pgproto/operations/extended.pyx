@@ -140,7 +140,7 @@ cdef class Execute(Operation):
         return 0
 
     cdef object explain_row(self, object error):
-        return self.statement.explain_column(error)
+        return self.sink.explain(self.statement, error)
 
     @property
     def tag(self):
@@ -295,7 +295,7 @@ cdef class ExecuteMany(Operation):
             vars(error)["batch_index"] = self.n_done
 
     cdef object explain_row(self, object error):
-        return self.reader.explain_column(error)
+        return self.sink.explain(self.reader, error)
 
     def take_rows(self):
         return self.sink.take()
@@ -355,7 +355,7 @@ cdef class FetchPortal(Operation):
         return 0
 
     cdef object explain_row(self, object error):
-        return self.statement.explain_column(error)
+        return self.sink.explain(self.statement, error)
 
     def take_rows(self):
         return self.sink.take()
@@ -424,7 +424,7 @@ cdef class Stream(Operation):
         return 0
 
     cdef object explain_row(self, object error):
-        return self.statement.explain_column(error)
+        return self.sink.explain(self.statement, error)
 
     def take_rows(self):
         return self.sink.take()
