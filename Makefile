@@ -12,7 +12,7 @@ export CFLAGS := $(CFLAGS) $(shell cat $(VENV)/include-dirs 2>/dev/null)
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
-.PHONY: help demo build debug unit test exact asan lint types stubtest bench budget annotate generate check clean mutants coverage wheels-list
+.PHONY: help demo build debug unit test exact asan lint types stubtest bench bench-quick budget annotate generate check clean mutants coverage wheels-list
 .PHONY: integrations run-integrations compat
 
 help:
@@ -21,7 +21,8 @@ help:
 	@echo "exact      1.2 million random values of all scalar types, compared with the server's own text"
 	@echo "integrations  programs on SQLAlchemy, Tortoise, aiohttp and others, in an environment of their own"
 	@echo "compat     asyncpg's own tests against ours, compared with tests/compat/deviations.toml"
-	@echo "bench      compare with asyncpg and psycopg"
+	@echo "bench      compare with nine other drivers: a table, all rounds as JSON, a page with charts"
+	@echo "bench-quick  the same with nine workloads and three drivers, in short rounds: two minutes"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
 	@echo "budget     user instructions of fixed work against benchmarks/budget.json; BUDGET_ARGS=--write records them"
 	@echo "check      lint (ruff, cython-lint), types (mypy --strict, pyright), stubtest, unit, budget"
@@ -83,8 +84,16 @@ compat: $(VENV)/.have-compat build
 	@for major in 15 18; do echo "PostgreSQL $$major"; \
 		ASYNCPG_CORE_PG_VERSION=$$major $(PY) -m tools.compat $(COMPAT_ARGS) || exit 1; done
 
-bench: $(VENV)/.have-bench build
+# A driver that cannot be had for this Python is named and left out; the others are compared.
+$(VENV)/.have-bench-each: tools/requirements-bench-each.txt tools/install_each.py | $(VENV)/bin/python
+	@$(PY) tools/install_each.py $<
+	@touch $@
+
+bench: $(VENV)/.have-bench $(VENV)/.have-bench-each build
 	@$(PY) -m benchmarks $(BENCH_ARGS)
+
+bench-quick: $(VENV)/.have-bench $(VENV)/.have-bench-each build
+	@$(PY) -m benchmarks --quick --small $(BENCH_ARGS)
 
 lint: $(VENV)/.have-check
 	@ruff check .

@@ -16,6 +16,7 @@ from benchmarks.crew import Crew, Seat, WorkerLost
 from benchmarks.drivers import BASELINE, DEFAULT_DRIVERS, DRIVERS, SMALL_DRIVERS
 from benchmarks.figures import NO_LOOP, Failure, Line, Round, parts, summarize, table
 from benchmarks.machine import machine_facts
+from benchmarks.page import write_html
 from benchmarks.server import start_routes
 from benchmarks.worker import LOOPS
 from benchmarks.workloads import (
@@ -138,11 +139,11 @@ def write_json(path: Path, report: dict[str, object]) -> None:
 def write_pages(report: dict[str, Any], path: Path) -> None:
     """Write the page and its picture; without matplotlib say so, the figures are there all the same."""
     try:
-        from benchmarks.page import write_html, write_png
+        from benchmarks.charts import chart, write_png
     except ImportError as exc:
         tell(f"no page: {exc}")
         return
-    write_html(report, path)
+    write_html(report, path, chart)
     write_png(report, path.with_suffix(".png"))
     tell(f"the page is {path}")
 

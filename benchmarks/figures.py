@@ -64,6 +64,7 @@ class Line:
     p50_us: float | None = None
     p99_us: float | None = None
     live_bytes: float | None = None
+    memory_ratio: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ def summarize(rounds: Iterable[Round], baseline: str, others: Mapping[str, str] 
                 workload, loop, driver, len(own), median(own, wall_us) or 0.0, median(own, cpu_us) or 0.0,
                 median(own, instructions_per_op), spread(ratios(base, own, wall_us)),
                 spread(ratios(base, own, cpu_us)), spread(ratios(base, own, instructions_per_op)), name,
-                *(median(own, operator.attrgetter(figure)) for figure in ("p50_us", "p99_us", "live_bytes"))))
+                *(median(own, operator.attrgetter(figure)) for figure in ("p50_us", "p99_us", "live_bytes")),
+                spread(ratios(base, own, operator.attrgetter("live_bytes")))))
     return lines
 
 
