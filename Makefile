@@ -12,7 +12,7 @@ export CFLAGS := $(CFLAGS) $(shell cat $(VENV)/include-dirs 2>/dev/null)
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
-.PHONY: help demo build debug unit test exact asan lint types stubtest bench budget annotate generate check clean mutants coverage wheels-list
+.PHONY: help demo build debug unit test exact asan lint types stubtest bench bench-quick budget annotate generate check clean mutants coverage wheels-list
 .PHONY: integrations run-integrations compat test-matrix
 
 help:
@@ -22,7 +22,8 @@ help:
 	@echo "integrations  programs on SQLAlchemy, Tortoise, aiohttp and others, in an environment of their own"
 	@echo "compat     asyncpg's own tests against ours, compared with tests/compat/deviations.toml"
 	@echo "test-matrix  the tests that need a server on PostgreSQL 13 to 18"
-	@echo "bench      compare with asyncpg and psycopg"
+	@echo "bench      compare with nine other drivers: a table, all rounds as JSON, a page with charts"
+	@echo "bench-quick  the same with nine workloads and three drivers, in short rounds: two minutes"
 	@echo "build      compile in place;  debug: with checks;  annotate: with Cython's HTML pages"
 	@echo "budget     user instructions of fixed work against benchmarks/budget.json; BUDGET_ARGS=--write records them"
 	@echo "check      lint (ruff, cython-lint), types (mypy --strict, pyright), stubtest, unit, budget"
@@ -87,8 +88,16 @@ compat: $(VENV)/.have-compat build
 test-matrix: $(VENV)/.have-test build
 	@$(PY) -m tools.test_matrix $(MATRIX_ARGS)
 
-bench: $(VENV)/.have-bench build
+# A driver that cannot be had for this Python is named and left out; the others are compared.
+$(VENV)/.have-bench-each: tools/requirements-bench-each.txt tools/install_each.py | $(VENV)/bin/python
+	@$(PY) tools/install_each.py $<
+	@touch $@
+
+bench: $(VENV)/.have-bench $(VENV)/.have-bench-each build
 	@$(PY) -m benchmarks $(BENCH_ARGS)
+
+bench-quick: $(VENV)/.have-bench $(VENV)/.have-bench-each build
+	@$(PY) -m benchmarks --quick --small $(BENCH_ARGS)
 
 lint: $(VENV)/.have-check
 	@ruff check .

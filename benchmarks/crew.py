@@ -103,6 +103,7 @@ class Seat:
     loop: str
     uri: str
     timeout_seconds: float
+    routes: dict[str, str] = field(default_factory=dict)
     hello: dict[str, Any] = field(default_factory=dict)
     worker: WorkerProcess | None = None
 
@@ -110,7 +111,8 @@ class Seat:
         """Return the running worker, started if there is none; WorkerLost if it does not come up."""
         if self.worker is None:
             worker = WorkerProcess(
-                [sys.executable, "-m", "benchmarks.worker", self.driver, self.loop, self.uri], self.timeout_seconds)
+                [sys.executable, "-m", "benchmarks.worker", self.driver, self.loop, self.uri,
+                 *[f"{route}={uri}" for route, uri in self.routes.items()]], self.timeout_seconds)
             self.hello = worker.take_answer()
             self.worker = worker
         return self.worker
@@ -130,11 +132,15 @@ class Seat:
 
 
 class Crew:
-    """The workers of one comparison; whoever fails in a workload is out for the rest of it, and noted in `failures`."""
+    """The workers of one comparison; whoever fails in a workload is out for the rest of it, and noted in `failures`.
+
+    Who has not the verbs that a workload needs is no failure: `absences` says by workload and driver what is missing.
+    """
 
     def __init__(self, seats: Sequence[Seat], tell: Tell) -> None:
         self.tell = tell
         self.failures: list[Failure] = []
+        self.absences: dict[tuple[str, str], str] = {}
         self.seats = [seat for seat in seats if self.attempt(seat, None, seat.start) is not None]
 
     def attempt(self, seat: Seat, workload: str | None, step: Callable[[], T]) -> T | None:
@@ -159,8 +165,14 @@ class Crew:
         def doing(seat: Seat, **order: object) -> dict[str, Any] | None:
             return self.attempt(seat, workload.name, functools.partial(seat.ask, **order))
 
-        present = [seat for seat in self.seats if doing(seat, do="open", workload=workload.name) is not None
-                   and doing(seat, do="round", n_ops=workload.n_ops_warm_up) is not None]
+        def opened(seat: Seat) -> bool:
+            answer = doing(seat, do="open", workload=workload.run_name, route=workload.route, needs=workload.needs)
+            if answer is not None and "lacks" in answer:
+                self.absences[workload.name, seat.driver] = answer["lacks"]
+                return False
+            return answer is not None and doing(seat, do="round", n_ops=workload.n_ops_warm_up) is not None
+
+        present = [seat for seat in self.seats if opened(seat)]
         for number in numbers:
             for seat in rotated(present, number):
                 cost = doing(seat, do="round", n_ops=n_ops)

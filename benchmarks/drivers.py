@@ -1,158 +1,61 @@
 """The drivers under comparison, each behind the same few verbs.
 
-The verbs hand out the driver's own bound methods where they can, so that no layer of ours is timed with it. Alike for
-all: autocommit, results taken whole into Python objects, one row type per driver (its default), statements prepared by
-the driver's own cache, no option of the driver turned off. asyncpg_core is asyncpg's adapter on another module.
+Alike for all: autocommit, results taken whole into Python objects, one row type per driver (its default), statements
+prepared by the driver's own cache, no option of the driver turned off. A driver has the verbs that it can do: a
+workload names those it needs, and is left out where one is missing.
 """
 from __future__ import annotations
 
-import asyncio
 import importlib
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from benchmarks.workloads import POOL_SIZE
+from benchmarks.driver_asyncpg import Fetch
 
-Fetch = Callable[[str, object], Awaitable[Any]]
-Borrow = Callable[[], AbstractAsyncContextManager[Any]]
+__all__ = ["BASELINE", "DEFAULT_DRIVERS", "DRIVERS", "SMALL_DRIVERS", "Driver", "Fetch", "missing_verbs", "open_driver"]
 
-
-class AsyncpgApi:
-    """asyncpg, or a module with its API."""
-
-    def __init__(self, module_name: str, uri: str) -> None:
-        self.module: Any = importlib.import_module(module_name)
-        self.uri = uri
-
-    def version(self) -> str:
-        return str(self.module.__version__)
-
-    def statement(self, sql: str) -> str:
-        return sql
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        connection = await self.module.connect(self.uri)
-        try:
-            yield connection
-        finally:
-            await connection.close()
-
-    def pool(self) -> AbstractAsyncContextManager[Any]:
-        pool: AbstractAsyncContextManager[Any] = self.module.create_pool(
-            self.uri, min_size=POOL_SIZE, max_size=POOL_SIZE)
-        return pool
-
-    def fetch_of(self, connection: Any) -> Fetch:
-        fetch: Fetch = connection.fetch
-        return fetch
-
-    def pool_fetch_of(self, pool: Any) -> Fetch:
-        fetch: Fetch = pool.fetch
-        return fetch
-
-    def borrow_of(self, pool: Any) -> Borrow:
-        borrow: Borrow = pool.acquire
-        return borrow
-
-    async def fetch_together(self, connection: Any, sql: str, arguments: Sequence[object]) -> list[Any]:
-        """Return the rows of each query, one by one: asyncpg allows one query at a time on a connection."""
-        return [await connection.fetch(sql, argument) for argument in arguments]
-
-    async def executemany(self, connection: Any, sql: str, arguments: Sequence[Sequence[object]]) -> None:
-        await connection.executemany(sql, arguments)
-
-    async def run_script(self, connection: Any, statements: Sequence[str]) -> None:
-        for statement in statements:
-            await connection.execute(statement)
+# Which verbs one has is asked of it, so no type says it.
+Driver: TypeAlias = Any
 
 
-class AsyncpgCoreApi(AsyncpgApi):
-    """asyncpg_core: asyncpg's API, with several queries at a time on one connection."""
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Where the adapter of a driver is, and what it imports. Who blocks is on no loop; some know TCP alone."""
 
-    async def fetch_together(self, connection: Any, sql: str, arguments: Sequence[object]) -> list[Any]:
-        return await asyncio.gather(*[connection.fetch(sql, argument) for argument in arguments])
+    adapter: str
+    api: str
+    module: str
+    blocks: bool = False
+    tcp_only: bool = False
 
-
-class PsycopgApi:
-    """psycopg 3: asynchronous connections in autocommit, prepared statements, binary results, rows as tuples."""
-
-    def __init__(self, module_name: str, uri: str) -> None:
-        self.module: Any = importlib.import_module(module_name)
-        self.pool_module: Any = importlib.import_module(f"{module_name}_pool")
-        self.uri = uri
-
-    def version(self) -> str:
-        return f"{self.module.__version__} ({self.module.pq.__impl__}), pool {self.pool_module.__version__}"
-
-    def statement(self, sql: str) -> str:
-        """Return `sql` with %s for $n; its arguments are numbered in order of appearance, each used once."""
-        return re.sub(r"\$\d+", "%s", sql)
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        connection = await self.module.AsyncConnection.connect(self.uri, autocommit=True)
-        try:
-            yield connection
-        finally:
-            await connection.close()
-
-    @asynccontextmanager
-    async def pool(self) -> AsyncIterator[Any]:
-        pool_class = self.pool_module.AsyncConnectionPool
-        async with pool_class(self.uri, min_size=POOL_SIZE, max_size=POOL_SIZE, open=False,
-                              kwargs={"autocommit": True}) as pool:
-            await pool.wait()
-            yield pool
-
-    def fetch_of(self, connection: Any) -> Fetch:
-        async def fetch(sql: str, argument: object) -> Any:
-            cursor = await connection.execute(sql, (argument,), prepare=True, binary=True)
-            return await cursor.fetchall()
-        return fetch
-
-    def pool_fetch_of(self, pool: Any) -> Fetch:
-        async def fetch(sql: str, argument: object) -> Any:
-            async with pool.connection() as connection:
-                cursor = await connection.execute(sql, (argument,), prepare=True, binary=True)
-                return await cursor.fetchall()
-        return fetch
-
-    def borrow_of(self, pool: Any) -> Borrow:
-        borrow: Borrow = pool.connection
-        return borrow
-
-    async def fetch_together(self, connection: Any, sql: str, arguments: Sequence[object]) -> list[Any]:
-        """Return the rows of each query, sent in pipeline mode."""
-        async with connection.pipeline():
-            cursors = [await connection.execute(sql, (argument,), prepare=True, binary=True) for argument in arguments]
-            return [await cursor.fetchall() for cursor in cursors]
-
-    async def executemany(self, connection: Any, sql: str, arguments: Sequence[Sequence[object]]) -> None:
-        async with connection.cursor() as cursor:
-            await cursor.executemany(sql, arguments)
-
-    async def run_script(self, connection: Any, statements: Sequence[str]) -> None:
-        for statement in statements:
-            await connection.execute(statement)
-
-
-Driver = AsyncpgApi | PsycopgApi
 
 BASELINE = "asyncpg"
-DRIVERS: dict[str, tuple[type[AsyncpgApi | PsycopgApi], str]] = {
-    "asyncpg": (AsyncpgApi, "asyncpg"),
-    "psycopg": (PsycopgApi, "psycopg"),
-    "asyncpg_core": (AsyncpgCoreApi, "asyncpg_core"),
+DRIVERS = {
+    "asyncpg": Contender("driver_asyncpg", "AsyncpgApi", "asyncpg"),
+    "psycopg": Contender("driver_psycopg", "PsycopgApi", "psycopg"),
+    "psqlpy": Contender("driver_psqlpy", "PsqlpyApi", "psqlpy"),
+    "aiopg": Contender("driver_psycopg2", "AiopgApi", "aiopg"),
+    "psycopg2": Contender("driver_psycopg2", "Psycopg2Api", "psycopg2", blocks=True),
+    "adbc": Contender("driver_columns", "AdbcApi", "adbc_driver_postgresql.dbapi", blocks=True),
+    "connectorx": Contender("driver_columns", "ConnectorxApi", "connectorx", blocks=True, tcp_only=True),
+    "c": Contender("driver_c", "CClient", "", blocks=True),
+    "asyncpg_core": Contender("driver_asyncpg", "AsyncpgCoreApi", "asyncpg_core"),
     # asyncpg a second time: its true ratio is 1, so what is printed for it is the noise of the run.
-    "asyncpg_again": (AsyncpgApi, "asyncpg"),
+    "asyncpg_again": Contender("driver_asyncpg", "AsyncpgApi", "asyncpg"),
 }
-DEFAULT_DRIVERS = ("asyncpg", "psycopg", "asyncpg_core")
+DEFAULT_DRIVERS = tuple(name for name in DRIVERS if name != "asyncpg_again")
+SMALL_DRIVERS = ("asyncpg", "psycopg", "asyncpg_core")
 
 
 def open_driver(name: str, uri: str) -> Driver:
     """Return the named driver, imported; ImportError if it, or its pool, is not installed."""
-    api, module_name = DRIVERS[name]
-    return api(module_name, uri)
+    contender = DRIVERS[name]
+    adapter = importlib.import_module(f"benchmarks.{contender.adapter}")
+    return getattr(adapter, contender.api)(contender.module, uri)
+
+
+def missing_verbs(driver: Driver, needed: Iterable[str]) -> list[str]:
+    """Return which of the verbs the driver has not."""
+    lacking = getattr(driver, "lacking", ())
+    return [verb for verb in needed if verb in lacking or not hasattr(driver, verb)]

@@ -6,12 +6,15 @@ shared machine do to the one they do to the other. Above 1 the driver needs less
 from __future__ import annotations
 
 import itertools
+import operator
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+# What stands for the loop of a driver that blocks.
+NO_LOOP = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ class Round:
     page_faults: int | None = None
     sleeps: int | None = None
     preemptions: int | None = None
+    p50_us: float | None = None
+    p99_us: float | None = None
+    live_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,11 @@ class Line:
     wall_ratio: Spread | None
     cpu_ratio: Spread | None
     instructions_ratio: Spread | None
+    baseline: str = ""
+    p50_us: float | None = None
+    p99_us: float | None = None
+    live_bytes: float | None = None
+    memory_ratio: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +136,36 @@ def ratios(baseline: Iterable[Round], driver: Iterable[Round], measure: Measure)
     return found
 
 
-def summarize(rounds: Iterable[Round], baseline: str) -> list[Line]:
-    """Return one line per workload, loop and driver, in the order in which they first appear."""
-    groups: dict[tuple[str, str], dict[str, list[Round]]] = {}
+def base_rounds(group: dict[tuple[str, str], list[Round]], baseline: str, loop: str) -> list[Round]:
+    """Return the rounds of the baseline on this loop; if it or the other one is on none, those of its last loop."""
+    own = group.get((loop, baseline))
+    if own is not None:
+        return own
+    others = [(other, rounds) for (other, driver), rounds in group.items() if driver == baseline]
+    # On asyncio against uvloop says nothing: the loops would be compared.
+    fitting = [rounds for other, rounds in others if NO_LOOP in (loop, other)]
+    return fitting[-1] if fitting else []
+
+
+def summarize(rounds: Iterable[Round], baseline: str, others: Mapping[str, str] | None = None) -> list[Line]:
+    """Return one line per workload, loop and driver, in the order in which they first appear.
+
+    `others` names the baseline of workloads that have another one.
+    """
+    groups: dict[str, dict[tuple[str, str], list[Round]]] = {}
     for one in rounds:
-        groups.setdefault((one.workload, one.loop), {}).setdefault(one.driver, []).append(one)
+        groups.setdefault(one.workload, {}).setdefault((one.loop, one.driver), []).append(one)
     lines = []
-    for (workload, loop), by_driver in groups.items():
-        base = by_driver.get(baseline, [])
-        for driver, own in by_driver.items():
+    for workload, group in groups.items():
+        name = (others or {}).get(workload, baseline)
+        for (loop, driver), own in group.items():
+            base = base_rounds(group, name, loop)
             lines.append(Line(
                 workload, loop, driver, len(own), median(own, wall_us) or 0.0, median(own, cpu_us) or 0.0,
                 median(own, instructions_per_op), spread(ratios(base, own, wall_us)),
-                spread(ratios(base, own, cpu_us)), spread(ratios(base, own, instructions_per_op))))
+                spread(ratios(base, own, cpu_us)), spread(ratios(base, own, instructions_per_op)), name,
+                *(median(own, operator.attrgetter(figure)) for figure in ("p50_us", "p99_us", "live_bytes")),
+                spread(ratios(base, own, operator.attrgetter("live_bytes")))))
     return lines
 
 
@@ -154,7 +182,8 @@ def format_spread(ratio: Spread | None) -> str:
     return "n/a" if ratio is None else f"{ratio.median:.2f} [{ratio.low:.2f}-{ratio.high:.2f}]"
 
 
-HEAD = ("loop", "driver", "wall us", "cpu us", "instr", "x wall", "x cpu", "x instr", "rounds")
+HEAD = ("loop", "driver", "wall us", "cpu us", "instr", "p50 us", "p99 us", "bytes", "x wall", "x cpu", "x instr",
+        "rounds")
 
 
 def table(lines: Sequence[Line], titles: dict[str, str], baseline: str) -> str:
@@ -163,10 +192,12 @@ def table(lines: Sequence[Line], titles: dict[str, str], baseline: str) -> str:
     for line in lines:
         if not rows or titles[line.workload] not in rows:
             rows.append(titles[line.workload])
-        is_baseline = line.driver == baseline
+        is_baseline = line.driver == (line.baseline or baseline)
         rows.append((
             line.loop, line.driver, format_figure(line.wall_us), format_figure(line.cpu_us),
-            format_figure(line.instructions), *("1" if is_baseline else format_spread(ratio) for ratio in (
+            *("-" if figure is None else format_figure(figure)
+              for figure in (line.instructions, line.p50_us, line.p99_us, line.live_bytes)),
+            *("1" if is_baseline else format_spread(ratio) for ratio in (
                 line.wall_ratio, line.cpu_ratio, line.instructions_ratio)), str(line.n_rounds)))
     cells = [HEAD, *[row for row in rows if not isinstance(row, str)]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
@@ -176,5 +207,6 @@ def table(lines: Sequence[Line], titles: dict[str, str], baseline: str) -> str:
         return "  ".join(["", *[text.ljust(width) for text, width in zip(named, widths[:2], strict=True)],
                           *[text.rjust(width) for text, width in zip(figures, widths[2:], strict=True)]])
 
-    note = f"per operation, medians; x = {baseline} / driver in the same round: median [quartiles]; above 1 is better"
+    note = (f"per operation, medians; bytes: alive per row; x = {baseline} (or the driver that says 1) / driver in the "
+            "same round: median [quartiles]; above 1 is better")
     return "\n".join([note, aligned(HEAD), *[row if isinstance(row, str) else aligned(row) for row in rows]])

@@ -120,19 +120,21 @@ class Meter:
         except CounterUnavailable as exc:
             self.refusal = str(exc)
 
-    async def measure(self, run: Callable[[int], Awaitable[None]], n_ops: int) -> Cost:
-        """Await `run(n_ops)` once and return its cost; CPU is user + system of the whole process."""
+    async def measure(self, run: Callable[[int], Awaitable[Cost | None]], n_ops: int) -> Cost:
+        """Await `run(n_ops)` once and return its cost, or what it says itself; CPU is user + system of the process."""
         instructions = None
         used_before = usage()
         cpu = time.process_time()
         wall = time.perf_counter()
         if self.counter is not None:
             self.counter.start()
-        await run(n_ops)
+        told = await run(n_ops)
         if self.counter is not None:
             instructions = self.counter.stop()
         wall_seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
         used = usage()
+        if told is not None:
+            return told
         if used is None or used_before is None:
             return Cost(wall_seconds, cpu_seconds, instructions)
         return Cost(wall_seconds, cpu_seconds, instructions,

@@ -109,7 +109,7 @@ def profile(seat: Seat, chosen: argparse.Namespace) -> list[str]:
     """Return the lines to print for one workload of one worker."""
     workload = WORKLOADS[chosen.workload]
     n_ops = chosen.ops or workload.n_ops
-    seat.ask(do="open", workload=workload.name)
+    seat.ask(do="open", workload=workload.run_name)
     seat.ask(do="round", n_ops=workload.n_ops_warm_up)
     counted = seat.hello["no_instructions"] is None
     event = (["-e", "instructions:u", "-c", str(INSTRUCTIONS_PER_SAMPLE)] if counted

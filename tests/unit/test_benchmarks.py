@@ -1,17 +1,21 @@
 """The benchmark harness without a server: its figures, its order of rounds, its bounds on workers, its workloads."""
+import asyncio
 import json
 import mmap
 import statistics
 import sys
+import time
 
 import pytest
 
 from benchmarks import bench_codecs
-from benchmarks.__main__ import parse_arguments
+from benchmarks.__main__ import absence_lines, parse_arguments, seats_of
 from benchmarks.callgrind import NoCallgrind, per_row, sizes, totals
 from benchmarks.codec_workloads import CODEC_RUNS, COLUMNS, create_tables
 from benchmarks.crew import Crew, WorkerLost, WorkerProcess
-from benchmarks.drivers import DRIVERS, PsycopgApi
+from benchmarks.driver_c import BULK, LIMITED, QUERIES, SOURCE, NoCompiler, compile_client
+from benchmarks.driver_psycopg import PsycopgApi
+from benchmarks.drivers import DEFAULT_DRIVERS, DRIVERS, SMALL_DRIVERS, missing_verbs
 from benchmarks.figures import (
     Round,
     Spread,
@@ -27,9 +31,21 @@ from benchmarks.figures import (
 from benchmarks.machine import cpu_model, machine_facts
 from benchmarks.meter import SOFTWARE_PAGE_FAULTS, TYPE_SOFTWARE, Counter, CounterUnavailable, Meter, put_attributes
 from benchmarks.profile_query import Share, read_shares, split_table
-from benchmarks.runs import RUNS, WrongAnswer, expect, share_out
+from benchmarks.relay import pass_on
+from benchmarks.runs import Run, WrongAnswer, expect, percentiles, share_out
 from benchmarks.server import server_uri
-from benchmarks.workloads import INSERT, N_ACCOUNTS, WORKLOADS, account_id, create_schema, sink_rows
+from benchmarks.worker import ALL_RUNS, Worker
+from benchmarks.workloads import (
+    INSERT,
+    MAIN,
+    N_ACCOUNTS,
+    SMALL_WORKLOADS,
+    TOOLBENCH,
+    WORKLOADS,
+    account_id,
+    create_schema,
+    sink_rows,
+)
 
 
 def one_round(driver="asyncpg", number=0, wall=1.0, cpu=0.5, instructions=None, loop="uvloop", workload="select_int"):
@@ -116,6 +132,25 @@ def test_table_names_each_workload_once_and_aligns_its_rows():
     assert text.count("SELECT") == 1
     assert len({len(row) for row in text if row.startswith("  ")}) == 1
     assert "0.50 [0.50-0.50]" in text[4]
+
+
+def test_driver_on_no_loop_is_held_against_the_baselines_last_loop_and_the_other_way_round():
+    rounds = [one_round(loop="asyncio", wall=8.0), one_round(loop="uvloop", wall=4.0), one_round("c", loop="none")]
+    assert summarize(rounds, "asyncpg")[2].wall_ratio == Spread(4.0, 4.0, 4.0)
+    lines = summarize(rounds, "asyncpg", {"select_int": "c"})
+    assert [line.wall_ratio.median for line in lines] == [1 / 8, 1 / 4, 1.0]
+
+
+def test_latency_is_median_and_99th_percentile_in_microseconds():
+    assert percentiles([]) == {}
+    found = percentiles([n / 1000 for n in range(1, 101)])
+    assert found == {"p50_us": pytest.approx(51_000), "p99_us": pytest.approx(100_000)}
+
+
+def test_figures_of_a_round_are_taken_once():
+    run = Run(None, samples=[1.0], figures={"live_bytes": 7.0})
+    assert run.take_figures() == {"live_bytes": 7.0, "p50_us": 1e6, "p99_us": 1e6}
+    assert run.take_figures() == {}
 
 
 # --- workers
@@ -206,12 +241,91 @@ def test_seat_that_never_starts_is_a_failure_of_no_workload():
 # --- workloads and answers
 
 def test_every_workload_has_its_run_and_every_run_its_workload():
-    assert set(WORKLOADS) == set(RUNS)
+    runs = {workload.run_name for workload in WORKLOADS.values()}
+    assert runs == {name for name in ALL_RUNS if not name.startswith("codec_")}
+    assert len(TOOLBENCH) == 7 and set(SMALL_WORKLOADS) < set(WORKLOADS)
 
 
 def test_operations_share_out_without_rest():
+    shares = {"connections_10": 10, "pool_fetch_10": 10, "pool_fetch_100": 100, "pool_fetch_1000": 1000,
+              "acquire_query_10": 10, "gather_100": 100, "http_fastapi": 20, "http_aiohttp": 20,
+              **dict.fromkeys(TOOLBENCH, 10)}
     for workload in WORKLOADS.values():
-        assert all(n % 100 == 0 for n in (workload.n_ops, workload.n_ops_quick, workload.n_ops_warm_up))
+        share = shares.get(workload.run_name, 1)
+        assert all(n % share == 0 for n in (workload.n_ops, workload.n_ops_quick, workload.n_ops_warm_up)), workload
+
+
+def test_a_driver_is_out_of_what_it_has_not_the_verbs_for():
+    class Api:
+        lacking = ("fetch_arrow",)
+
+        def fetch_arrow(self):
+            pass
+
+        def fetch_of(self):
+            pass
+    assert missing_verbs(Api(), ("fetch_of", "fetch_arrow", "pool")) == ["fetch_arrow", "pool"]
+    assert missing_verbs(Api(), ("fetch_of",)) == []
+
+
+async def test_worker_says_what_it_lacks_and_is_not_lost():
+    worker = Worker({MAIN: object()}, Meter())
+    assert await worker.do_open({"workload": "select_int", "needs": ["fetch_of"]}) == {"lacks": "fetch_of"}
+    assert await worker.do_open({"workload": "select_int", "route": "tls"}) == {"lacks": "the route tls"}
+
+
+def test_who_lacks_a_workload_is_no_failure_and_is_named_once():
+    class Lacking(FakeSeat):
+        def ask(self, **order):
+            return {"lacks": "pool"} if order["do"] == "open" else super().ask(**order)
+
+    crew = Crew([FakeSeat("asyncpg"), Lacking("psycopg2")], lambda _text: None)
+    rounds = list(crew.rounds_of(WORKLOADS["select_int"], 10, range(2)))
+    rounds += crew.rounds_of(WORKLOADS["row_by_key"], 10, range(2))
+    assert {one.driver for one in rounds} == {"asyncpg"} and crew.failures == []
+    assert absence_lines(crew.absences) == ["psycopg2 has no select_int, row_by_key"]
+
+
+def test_c_client_compiles_and_its_workloads_are_ours():
+    assert {*QUERIES, *BULK} == LIMITED <= set(WORKLOADS)
+    try:
+        assert compile_client().stat().st_mtime >= SOURCE.stat().st_mtime
+    except NoCompiler as exc:
+        assert str(exc)
+
+
+def test_driver_that_blocks_has_one_seat_on_no_loop_and_may_need_tcp():
+    routes = {MAIN: "unix", "unix": "unix", "tcp": "tcp", "far": "far"}
+    seats = seats_of(parse_arguments(["--drivers", "asyncpg,psycopg2,connectorx"]), routes)
+    assert [(seat.driver, seat.loop, seat.uri) for seat in seats] == [
+        ("asyncpg", "asyncio", "unix"), ("asyncpg", "uvloop", "unix"), ("psycopg2", "none", "unix"),
+        ("connectorx", "none", "tcp")]
+    assert seats[0].routes == {"tcp": "tcp", "far": "far"}
+
+
+async def test_relay_passes_on_in_order_after_its_time_and_then_the_end():
+    class Writer:
+        def __init__(self):
+            self.got = []
+
+        def write(self, piece):
+            self.got.append((time.monotonic(), piece))
+
+        def close(self):
+            self.got.append((time.monotonic(), b""))
+
+    reader, writer = asyncio.StreamReader(), Writer()
+    reader.feed_data(b"first")
+    started = time.monotonic()
+    passing = asyncio.ensure_future(pass_on(reader, writer, 0.03))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    reader.feed_data(b"second")
+    reader.feed_eof()
+    await passing
+    assert b"".join(piece for _, piece in writer.got) == b"firstsecond"
+    assert writer.got[-1][1] == b""
+    assert writer.got[0][0] - started >= 0.03
 
 
 async def test_tasks_get_every_operation_once():
@@ -259,7 +373,8 @@ def test_quick_means_few_rounds_unless_told():
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--drivers", "pgsomething"], ["--workloads", ""], ["--rounds", "0"], ["--tcp", "--dsn", "postgresql://"]])
+    ["--drivers", "pgsomething"], ["--workloads", ""], ["--rounds", "0"], ["--tcp", "--dsn", "postgresql://"],
+    ["--tls", "--round-trip-ms", "10"]])
 def test_unknown_names_and_contradictions_are_refused(arguments, capsys):
     with pytest.raises(SystemExit):
         parse_arguments(arguments)
@@ -269,6 +384,13 @@ def test_unknown_names_and_contradictions_are_refused(arguments, capsys):
 def test_names_are_taken_in_the_order_given():
     assert parse_arguments(["--drivers", "psycopg,asyncpg"]).drivers == ["psycopg", "asyncpg"]
     assert set(parse_arguments([]).drivers) <= set(DRIVERS)
+    assert parse_arguments([]).drivers == list(DEFAULT_DRIVERS)
+
+
+def test_small_means_few_workloads_and_drivers_unless_told():
+    chosen = parse_arguments(["--small", "--drivers", "asyncpg"])
+    assert (chosen.workloads, chosen.drivers) == (list(SMALL_WORKLOADS), ["asyncpg"])
+    assert parse_arguments(["--small"]).drivers == list(SMALL_DRIVERS)
 
 
 # --- machine, meter, profile
