@@ -1,4 +1,4 @@
-"""What the page of a benchmark says, without what draws it; and the installer that goes on without what is not there."""
+"""What the page of a benchmark says, without what draws it; and the installer that goes on without what is missing."""
 import json
 
 import pytest
