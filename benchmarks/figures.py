@@ -6,7 +6,6 @@ shared machine do to the one they do to the other. Above 1 the driver needs less
 from __future__ import annotations
 
 import itertools
-import operator
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,6 +91,18 @@ def instructions_per_op(one: Round) -> float | None:
     return None if one.instructions is None else one.instructions / one.n_ops
 
 
+def p50_us(one: Round) -> float | None:
+    return one.p50_us
+
+
+def p99_us(one: Round) -> float | None:
+    return one.p99_us
+
+
+def live_bytes(one: Round) -> float | None:
+    return one.live_bytes
+
+
 def rotated(crew: Sequence[T], round_number: int) -> list[T]:
     """Return the order of one round: everybody starts once, and every second round goes backwards.
 
@@ -164,8 +175,8 @@ def summarize(rounds: Iterable[Round], baseline: str, others: Mapping[str, str] 
                 workload, loop, driver, len(own), median(own, wall_us) or 0.0, median(own, cpu_us) or 0.0,
                 median(own, instructions_per_op), spread(ratios(base, own, wall_us)),
                 spread(ratios(base, own, cpu_us)), spread(ratios(base, own, instructions_per_op)), name,
-                *(median(own, operator.attrgetter(figure)) for figure in ("p50_us", "p99_us", "live_bytes")),
-                spread(ratios(base, own, operator.attrgetter("live_bytes")))))
+                median(own, p50_us), median(own, p99_us), median(own, live_bytes),
+                spread(ratios(base, own, live_bytes))))
     return lines
 
 
