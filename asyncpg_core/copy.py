@@ -12,30 +12,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import copy_statement
+from asyncpg_core.copy_arguments import Budget, filled_in
 from asyncpg_core.copy_ends import READ_SIZE, Output, Source, sink_of, source_of, view_of
+from asyncpg_core.copy_rows import CopyRows
 from asyncpg_core.copy_turn import CopyTurn, explain
-from asyncpg_core.placeholders import fill
 from asyncpg_core.server_version import capabilities
 from pgproto.arrow_in.stream import ArrowSource
 from pgproto.arrow_in.writer import ArrowWriter
 from pgproto.copy_rows import RowWriter
 from pgproto.errors import InterfaceError, InvalidCachedStatementError, UnsupportedServerFeatureError
 from pgproto.operations.copy import CopyIn, CopyOut
-from pgproto.operations.extended import Execute, Prepare
-from pgproto.row_sinks import Records
-from pgproto.statement import Statement
+from pgproto.operations.extended import Prepare
 
 if TYPE_CHECKING:
     from asyncpg_core.call_maker import CallMaker
     from asyncpg_core.server_version import ServerVersion
     from asyncpg_core.session import Session
     from pgproto.codecs.codec import Codec
+    from pgproto.statement import Statement
 
     Rows = RowWriter | ArrowWriter
 
 
 END = object()
-TYPED_LITERAL = "'('||quote_nullable(${n})||'::'||format_type({oid}, -1)||')'"
 
 
 class Copying:
@@ -89,6 +88,26 @@ class Copying:
             "format": format, "oids": oids, "delimiter": delimiter, "null": null, "header": header, "quote": quote,
             "escape": escape, "force_quote": force_quote, "encoding": encoding})
         return await self._copy_out("copy_from_query", sql, output, budget)
+
+    def copy_rows(
+        self, query: str | None = None, *args: Any, table_name: str | None = None,
+        columns: Iterable[str] | None = None, schema_name: str | None = None, record_class: Any = None,
+        timeout: float | None = None,
+    ) -> CopyRows[Any]:
+        """Return the rows of a query, or of a table, for `async for`: records as fetch gives them, by COPY.
+
+        The rows come while they are used, a few hundred kilobytes at a time. `args` as copy_from_query. Leave early
+        through `async with` or `aclose()`.
+        """
+        self._check_open()
+        if (query is None) == (table_name is None):
+            raise InterfaceError("copy_rows() takes either a query or a table_name")
+        if query is not None and (columns is not None or schema_name is not None):
+            raise InterfaceError("columns and schema_name belong to a table_name: a query has its own")
+        if table_name is not None:
+            table = copy_statement.target(table_name, schema_name, None)
+            query = copy_statement.columns_of(table, None if columns is None else tuple(columns))
+        return CopyRows(self, query, args, record_class, timeout)
 
     async def copy_to_table(
         self, table_name: str, *, source: Source, columns: Iterable[str] | None = None, schema_name: str | None = None,
@@ -176,21 +195,6 @@ def arrow_columns(source: ArrowSource, columns: Iterable[str] | None) -> tuple[s
         raise InterfaceError(f"the columns of the Arrow data have no names of their own ({', '.join(names)}): "
                              "say by `columns` where they go")
     return names
-
-
-class Budget:
-    """The time that several calls may take together."""
-
-    __slots__ = ("deadline", "loop", "seconds")
-
-    def __init__(self, session: Session, timeout: float | None) -> None:
-        self.loop = session.loop
-        self.seconds = session.calls.seconds(timeout)
-        self.deadline = self.loop.time() + self.seconds
-
-    def left(self) -> float:
-        """Return the seconds that are left, for a call's timeout."""
-        return float("inf") if self.seconds == 0 else self.deadline - self.loop.time()
 
 
 async def copy_out(session: Session, name: str, sql: str, output: Output, budget: Budget) -> str:
@@ -381,27 +385,3 @@ async def move_rows(turn: CopyTurn, op: CopyIn, rows: Rows) -> None:
     await still_wanted(turn, op)
     rows.move_to(op, turn.session.frontend.out)  # type: ignore[union-attr]  # the server wanted data
     await sent(turn)
-
-
-async def filled_in(connection: Copying, query: str, args: tuple[Any, ...], budget: Budget,
-                    literal: str = TYPED_LITERAL) -> str:
-    """Return a query with literals in the place of its parameters: quoted by the server, typed unless `literal`, the
-    SQL that makes the one of ${n}, says otherwise."""
-    make: Callable[[Prepare], tuple[int, ...]] = parameter_oids
-    oids = await connection._session.calls.prepare(query, "", budget.left(), make)
-    session = connection._session
-    quoting = ", ".join([literal.format(n=n, oid=oid) for n, oid in enumerate(oids, 1)])
-    # Its columns are described by the flight itself: only what the arguments are is known beforehand.
-    statement = Statement(f"SELECT {quoting}", "", oids, (), session.registry)
-    op = Execute(statement, args, Records(session.calls.record_class), with_parse=True)
-    literals = await session.calls.run("copy_from_query", op, budget.left(), literals_of)
-    standard = session.frontend.parameters.get("standard_conforming_strings") != "off"
-    return fill(query, literals, standard_strings=standard)
-
-
-def parameter_oids(op: Prepare) -> tuple[int, ...]:
-    return op.parameter_oids or ()
-
-
-def literals_of(op: Execute) -> tuple[str, ...]:
-    return tuple(op.take_rows()[0])

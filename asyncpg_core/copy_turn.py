@@ -27,7 +27,8 @@ FAIL_SECONDS = 1.0
 class CopyTurn:
     """One COPY: its operation, its call, and who waits for what."""
 
-    __slots__ = ("call", "has_news", "is_interrupted", "n_cancels", "op", "session", "user_task", "waiter")
+    __slots__ = ("call", "has_news", "is_interrupted", "n_cancels", "op", "reader_task", "session", "user_task",
+                 "waiter")
 
     def __init__(self, op: CopyIn | CopyOut) -> None:
         self.op = op
@@ -38,6 +39,8 @@ class CopyTurn:
         self.has_news = False
         # The task that is inside the user's source or sink.
         self.user_task: asyncio.Task[Any] | None = None
+        # The task that has rows and does something with them.
+        self.reader_task: asyncio.Task[Any] | None = None
         self.n_cancels = 0
         self.is_interrupted = False
 
@@ -78,10 +81,14 @@ class CopyTurn:
         session.loop.call_soon(session.go_on)
 
     def refuse_own_task(self) -> None:
-        """Refuse a call that the source or the sink makes on this connection: it would wait for itself."""
+        """Refuse a call that the source, the sink or the body of a loop over rows makes on this connection: it would
+        wait for itself."""
         if self.user_task is not None and self.user_task is asyncio.current_task():
             raise InterfaceError("a COPY is under way on this connection, and its own source or sink cannot use it; "
                                  "use another connection")
+        if self.reader_task is not None and self.reader_task is asyncio.current_task():
+            raise InterfaceError("a COPY is under way on this connection, and whoever uses its rows one by one cannot "
+                                 "use it; use another connection, or leave copy_rows() by `async with` first")
 
     # What the coroutine does
 

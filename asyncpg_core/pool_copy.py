@@ -1,7 +1,7 @@
 """The COPY methods of a pool: a connection's, on one that is borrowed for it."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.copy_ends import Output, Source
@@ -43,6 +43,18 @@ class PoolCopying:
             return await connection.copy_from_query(
                 query, *args, output=output, timeout=timeout, format=format, oids=oids, delimiter=delimiter, null=null,
                 header=header, quote=quote, escape=escape, force_quote=force_quote, encoding=encoding)
+
+    async def copy_rows(
+        self, query: str | None = None, *args: Any, table_name: str | None = None,
+        columns: Iterable[str] | None = None, schema_name: str | None = None, record_class: Any = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """Connection.copy_rows on a connection of the pool, which is borrowed until the last row or `aclose()`."""
+        async with self.acquire() as connection, connection.copy_rows(
+                query, *args, table_name=table_name, columns=columns, schema_name=schema_name,
+                record_class=record_class, timeout=timeout) as rows:
+            async for row in rows:
+                yield row
 
     async def copy_to_table(
         self, table_name: str, *, source: Source, columns: Iterable[str] | None = None, schema_name: str | None = None,

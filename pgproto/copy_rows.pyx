@@ -8,10 +8,12 @@ copied too.
 https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
 """
 cimport cython
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
 from pgproto.codecs.bridge cimport agree
-from pgproto.codecs.codec cimport BINARY, TEXT, Codec
+from pgproto.codecs.codec cimport BINARY, TEXT, Codec, ValueWriter, write_t
 from pgproto.messages.frontend cimport put_copy_data
 from pgproto.operations.copy cimport CopyIn
 from pgproto.write_buffer cimport WriteBuffer
@@ -50,10 +52,13 @@ cdef class RowWriter:
     cdef readonly Py_ssize_t n_columns
     cdef tuple names
     cdef tuple codecs
+    cdef ValueWriter *writers               # of the codecs, in binary
     cdef WriteBuffer rows
     cdef WriteBuffer value                  # a value's text before it is escaped
 
     def __cinit__(self, tuple names not None, tuple codecs not None):
+        cdef Py_ssize_t i
+        cdef Codec codec
         self.names = names
         self.n_columns = len(codecs)
         self.rows = WriteBuffer()
@@ -65,8 +70,18 @@ cdef class RowWriter:
         self.codecs = codecs
         if self.format is None:
             self.refuse()
+        self.writers = <ValueWriter *>PyMem_Malloc((self.n_columns + 1) * sizeof(ValueWriter))
+        if self.writers == NULL:
+            raise MemoryError()
+        for i in range(self.n_columns):
+            codec = <Codec>self.codecs[i]
+            self.writers[i].write = <write_t>codec.encode[BINARY]
+            self.writers[i].codec = <PyObject *>codec
         if self.format == "binary":
             self.rows.put_bytes(BINARY_HEADER, len(BINARY_HEADER))
+
+    def __dealloc__(self):
+        PyMem_Free(self.writers)
 
     cdef int refuse(self) except -1:
         """The columns have no format in common: say which can be written how."""
@@ -133,19 +148,19 @@ cdef class RowWriter:
     cdef int put_binary(self, tuple values, Py_ssize_t *at_column) except -1:
         """Put a row in binary; `at_column` is where it has come to."""
         cdef Py_ssize_t i, at
-        cdef object value
-        cdef Codec codec
-        self.rows.put_int16(<short>self.n_columns)
+        cdef PyObject *value                # the tuple's
+        cdef ValueWriter *writers = self.writers
+        cdef WriteBuffer rows = self.rows
+        rows.put_int16(<short>self.n_columns)
         for i in range(self.n_columns):
             at_column[0] = i
-            value = <object>PyTuple_GET_ITEM(values, i)
-            if value is None:
-                self.rows.put_int32(-1)
+            value = PyTuple_GET_ITEM(values, i)
+            if value == <PyObject *>None:
+                rows.put_int32(-1)
                 continue
-            codec = <Codec>PyTuple_GET_ITEM(self.codecs, i)
-            at = self.rows.begin_value()
-            codec.encode[BINARY](codec, self.rows, value)
-            self.rows.end_value(at)
+            at = rows.begin_value()
+            writers[i].write(writers[i].codec, rows, value)
+            rows.end_value(at)
         return 0
 
     cdef int put_text(self, tuple values, Py_ssize_t *at_column) except -1:

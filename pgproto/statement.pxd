@@ -3,7 +3,7 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from pgproto.codecs.codec cimport Codec, read_t
+from pgproto.codecs.codec cimport Codec, ValueWriter, read_t
 from pgproto.codecs.registry cimport CodecRegistry
 from pgproto.wire cimport Slice
 from pgproto.write_buffer cimport WriteBuffer
@@ -30,6 +30,7 @@ cdef class Statement:
     cdef public Statement columnar      # the same with each column in the format that columns are read in, or None
     cdef public bint is_closed          # the server does not know its name any more
     cdef ColumnReader *readers
+    cdef ValueWriter *writers           # of the parameters, each in the format that Bind announces
     cdef Py_ssize_t n_columns
     cdef Py_ssize_t n_parameters
     cdef bint is_leaf                   # rows need not be known to the garbage collector

@@ -12,6 +12,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memcmp
 
+from pgproto.codecs.codec cimport ValueWriter, write_t
 from pgproto.codecs.nested cimport is_users
 from pgproto.limits cimport ARGUMENTS_MAX, MESSAGE_SENT_LONG_MAX
 from pgproto.messages.backend cimport read_row_description
@@ -55,8 +56,13 @@ cdef class Statement:
         self.mentions_copy = mentions_copy(sql) is not None
         self.shape = RowShape(tuple([column.name for column in columns]))
         self.readers = <ColumnReader *>PyMem_Malloc((self.n_columns + 1) * sizeof(ColumnReader))
-        if self.readers == NULL:
+        self.writers = <ValueWriter *>PyMem_Malloc((self.n_parameters + 1) * sizeof(ValueWriter))
+        if self.readers == NULL or self.writers == NULL:
             raise MemoryError()
+        for i in range(self.n_parameters):
+            codec = self.parameter_codecs[i]
+            self.writers[i].write = <write_t>codec.encode[codec.preferred]
+            self.writers[i].codec = <PyObject *>codec
         self.is_leaf = True
         formats = []
         for i in range(self.n_columns):
@@ -79,6 +85,7 @@ cdef class Statement:
 
     def __dealloc__(self):
         PyMem_Free(self.readers)
+        PyMem_Free(self.writers)
 
     def __repr__(self):
         return f"<Statement {self.name!r} {self.sql[:40]!r}>"
@@ -109,8 +116,8 @@ cdef class Statement:
 
     cdef int put_arguments(self, WriteBuffer out, object arguments, Py_ssize_t element) except -1:
         cdef Py_ssize_t i = 0, at
-        cdef object value = None
-        cdef Codec codec
+        cdef PyObject *value = <PyObject *>None     # the tuple's
+        cdef ValueWriter *writers = self.writers
         # A list may shrink while a value's own code runs; a tuple cannot.
         if type(arguments) is not tuple:
             arguments = tuple(arguments)
@@ -119,18 +126,17 @@ cdef class Statement:
             self.refuse_count(n, element)
         try:
             for i in range(n):
-                value = <object>PyTuple_GET_ITEM(arguments, i)
-                if value is None:
+                value = PyTuple_GET_ITEM(arguments, i)
+                if value == <PyObject *>None:
                     out.put_int32(-1)
                     continue
-                codec = <Codec>PyTuple_GET_ITEM(self.parameter_codecs, i)
-                if codec.encode[codec.preferred] == NULL:
-                    raise TypeError(f"values of type {codec.name} cannot be sent")
+                if writers[i].write == NULL:
+                    raise TypeError(f"values of type {self.parameter_codecs[i].name} cannot be sent")
                 at = out.begin_value()
-                codec.encode[codec.preferred](codec, out, value)
+                writers[i].write(writers[i].codec, out, value)
                 out.end_value(at)
         except Exception as error:
-            raise self.explain_argument(error, i, value, element) from error
+            raise self.explain_argument(error, i, <object>value, element) from error
         return 0
 
     def refuse_count(self, Py_ssize_t n, Py_ssize_t element):

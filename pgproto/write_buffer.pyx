@@ -7,10 +7,14 @@ a value as it is put, so nothing longer than the server accepts is ever sent.
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH
 from libc.string cimport memchr
 
 from pgproto.errors import InterfaceError
+
+
+cdef extern from *:
+    bint PyUnicode_IS_COMPACT_ASCII(object text) noexcept
 
 # Kept for the life of the session. A Bind of a few arguments needs about 100 bytes.
 cdef enum:
@@ -88,7 +92,10 @@ cdef class WriteBuffer:
     cdef int put_text(self, object text) except -1:
         """Put a str in UTF-8, without a terminator."""
         cdef Py_ssize_t n
-        cdef const char *at = PyUnicode_AsUTF8AndSize(text, &n)
+        cdef const char *at
+        if PyUnicode_Check(text) and PyUnicode_IS_COMPACT_ASCII(text):
+            return self.put_bytes(<const char *>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
+        at = PyUnicode_AsUTF8AndSize(text, &n)
         return self.put_bytes(at, n)
 
     cdef int put_cstring(self, object text) except -1:

@@ -20,6 +20,7 @@ ASYNCPG = TESTS / "asyncpg_signatures.txt"
 OURS = {
     "asyncpg_core": ("connect", "create_pool"),
     "asyncpg_core.connection": ("Connection",),
+    "asyncpg_core.copy_rows": ("CopyRows",),
     "asyncpg_core.cursor": ("CursorFactory", "CursorIterator", "Cursor"),
     "asyncpg_core.pipeline": ("Pipeline",),
     "asyncpg_core.pool": ("Pool", "PoolAcquireContext"),

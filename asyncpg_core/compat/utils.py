@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asyncpg_core.copy import Budget, filled_in
+from asyncpg_core.copy_arguments import Budget, filled_in
 
 __all__ = ("_mogrify", "_quote_ident", "_quote_literal")
 

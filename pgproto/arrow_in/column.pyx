@@ -10,9 +10,8 @@ cimport cython
 
 from pgproto.errors import InterfaceError
 
-cdef enum:
-    # No sum and no product of two of these with a small factor overflows.
-    LENGTH_MAX = 0x0FFFFFFFFFFFFFFF
+# No sum and no product of two of these with a small factor overflows.
+cdef int64_t LENGTH_MAX = 0x0FFFFFFFFFFFFFFF
 
 
 @cython.final

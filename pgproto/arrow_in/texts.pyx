@@ -7,10 +7,12 @@
 
 Text is taken for UTF-8 as Arrow says it is; the server refuses what is not.
 """
-from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memchr
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.string cimport memchr, memcpy
 
 from pgproto.arrow_in.column cimport ArrowColumn, bytes_t, native_i32, native_i64
+from pgproto.limits cimport MESSAGE_SENT_LONG_MAX
+from pgproto.wire cimport store_uint32
 from pgproto.write_buffer cimport WriteBuffer
 
 cdef enum:
@@ -80,38 +82,50 @@ cdef bytes_t bytes_of(str kind):
     return bytes_fixed
 
 
+cdef inline int put_sized(WriteBuffer out, const char *start, int64_t n) except -1:
+    """Put n bytes and in front of them their number."""
+    if n > MESSAGE_SENT_LONG_MAX:
+        out.refuse_large(<Py_ssize_t>n)
+    out.reserve(<Py_ssize_t>n + 4)
+    store_uint32(out.start + out.length, <uint32_t>n)
+    if n > 0:
+        memcpy(out.start + out.length + 4, start, <size_t>n)
+    out.length += <Py_ssize_t>n + 4
+    return 0
+
+
 cdef int put_bytes(ArrowColumn column, int64_t at, WriteBuffer out) except -1:
     cdef const char *start = NULL
     cdef int64_t n = 0
-    cdef Py_ssize_t mark = out.begin_value()
     column.bytes_at(column, at, &start, &n)
-    if n > 0:
-        out.put_bytes(start, <Py_ssize_t>n)
-    return out.end_value(mark)
+    return put_sized(out, start, n)
 
 
-cdef int put_characters(ArrowColumn column, int64_t at, WriteBuffer out) except -1:
-    cdef const char *start = NULL
-    cdef int64_t n = 0
-    column.bytes_at(column, at, &start, &n)
-    if n > 0:
-        if memchr(start, 0, <size_t>n) != NULL:
-            raise ValueError("PostgreSQL has no text with a zero byte in it")
-        return out.put_bytes(start, <Py_ssize_t>n)
+cdef inline int refuse_zero(const char *start, int64_t n) except -1:
+    if n > 0 and memchr(start, 0, <size_t>n) != NULL:
+        raise ValueError("PostgreSQL has no text with a zero byte in it")
     return 0
 
 
 cdef int put_text(ArrowColumn column, int64_t at, WriteBuffer out) except -1:
-    cdef Py_ssize_t mark = out.begin_value()
-    put_characters(column, at, out)
-    return out.end_value(mark)
+    cdef const char *start = NULL
+    cdef int64_t n = 0
+    column.bytes_at(column, at, &start, &n)
+    refuse_zero(start, n)
+    return put_sized(out, start, n)
 
 
 cdef int put_versioned_text(ArrowColumn column, int64_t at, WriteBuffer out) except -1:
     """jsonb and jsonpath: version 1 in front."""
-    cdef Py_ssize_t mark = out.begin_value()
+    cdef const char *start = NULL
+    cdef int64_t n = 0
+    cdef Py_ssize_t mark
+    column.bytes_at(column, at, &start, &n)
+    refuse_zero(start, n)
+    mark = out.begin_value()
     out.put_byte(1)
-    put_characters(column, at, out)
+    if n > 0:
+        out.put_bytes(start, <Py_ssize_t>n)
     return out.end_value(mark)
 
 

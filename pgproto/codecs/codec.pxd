@@ -15,6 +15,13 @@ ctypedef object (*decode_t)(Codec codec, Slice body)
 # The same function, for a caller that puts its result where it stays: without a reference more or less, the codec's
 # included, which somebody else holds.
 ctypedef PyObject *(*read_t)(PyObject *codec, Slice body) except NULL
+# `encode_t` likewise, for a caller whose tuples hold the codec and the value.
+ctypedef int (*write_t)(PyObject *codec, WriteBuffer out, PyObject *value) except -1
+
+# How the values of one column or parameter are written; `write` is NULL where they cannot be.
+cdef struct ValueWriter:
+    write_t write
+    PyObject *codec
 
 # Anonymous, because C arrays are not indexed with a named enum.
 cdef enum:

@@ -21,6 +21,28 @@ from pgproto.wire cimport Slice, take_end, take_int16, whole_int32, whole_int64
 from pgproto.write_buffer cimport WriteBuffer
 
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    /* The number of an int that has one digit at most, as nearly all have. */
+    static inline int apc_is_short(PyObject *value, int64_t *number) {
+    #if defined(CYTHON_COMPILING_IN_CPYTHON) && CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030C0000
+        if (!PyUnstable_Long_IsCompact((PyLongObject *)value)) return 0;
+        *number = (int64_t)PyUnstable_Long_CompactValue((PyLongObject *)value);
+        return 1;
+    #elif defined(CYTHON_COMPILING_IN_CPYTHON) && CYTHON_COMPILING_IN_CPYTHON
+        Py_ssize_t size = Py_SIZE(value);
+        if (size != 1 && size != -1) return 0;
+        *number = (int64_t)size * (int64_t)((PyLongObject *)value)->ob_digit[0];
+        return 1;
+    #else
+        return 0;
+    #endif
+    }
+    """
+    bint is_short "apc_is_short" (object value, int64_t *number) noexcept
+
+
 cdef enum:
     INT16_LOW = -0x8000
     INT16_HIGH = 0x7FFF
@@ -45,7 +67,7 @@ cdef object whole_of(object value):
     return whole
 
 
-cdef int64_t int64_of(object value, int64_t low, int64_t high, str name) except? -1:
+cdef int64_t int64_of_other(object value, int64_t low, int64_t high, str name) except? -1:
     cdef int overflow = 0
     cdef int64_t number
     if not PyLong_Check(value):
@@ -54,6 +76,17 @@ cdef int64_t int64_of(object value, int64_t low, int64_t high, str name) except?
     if overflow or number < low or number > high:
         raise OverflowError(f"value out of {name} range")
     return number
+
+
+cdef inline int64_t whole_between(object value, int64_t low, int64_t high, str name) except? -1:
+    cdef int64_t number = 0
+    if PyLong_Check(value) and is_short(value, &number) and low <= number <= high:
+        return number
+    return int64_of_other(value, low, high, name)
+
+
+cdef int64_t int64_of(object value, int64_t low, int64_t high, str name) except? -1:
+    return whole_between(value, low, high, name)
 
 
 cdef uint64_t uint64_of(object value, uint64_t high, str name) except? 0xFFFFFFFFFFFFFFFF:
@@ -70,15 +103,15 @@ cdef uint64_t uint64_of(object value, uint64_t high, str name) except? 0xFFFFFFF
 
 
 cdef int int2_encode(Codec codec, WriteBuffer out, object value) except -1:
-    return out.put_int16(<int16_t>int64_of(value, INT16_LOW, INT16_HIGH, "int16"))
+    return out.put_int16(<int16_t>whole_between(value, INT16_LOW, INT16_HIGH, "int16"))
 
 
 cdef int int4_encode(Codec codec, WriteBuffer out, object value) except -1:
-    return out.put_int32(<int32_t>int64_of(value, INT32_LOW, INT32_HIGH, "int32"))
+    return out.put_int32(<int32_t>whole_between(value, INT32_LOW, INT32_HIGH, "int32"))
 
 
 cdef int int8_encode(Codec codec, WriteBuffer out, object value) except -1:
-    return out.put_int64(int64_of(value, INT64_LOW, INT64_HIGH, "int64"))
+    return out.put_int64(whole_between(value, INT64_LOW, INT64_HIGH, "int64"))
 
 
 cdef int uint4_encode(Codec codec, WriteBuffer out, object value) except -1:

@@ -22,6 +22,10 @@ cdef int put_copy_fail(WriteBuffer out, str reason) except -1
 cdef int put_terminate(WriteBuffer out) except -1
 cdef bytes wire_name(str name)
 
+cdef inline int put_execute_all(WriteBuffer out) except -1:
+    """Put the Execute of all rows of the unnamed portal, which is always the same."""
+    return out.put_bytes(b"E\0\0\0\x09\0\0\0\0\0", 10)
+
 # Sync and Flush are 5 fixed bytes.
 cdef inline int put_sync(WriteBuffer out) except -1:
     out.put_byte(c'S')

@@ -16,7 +16,7 @@ from libc.string cimport memcmp, memcpy
 from pgproto.messages.backend cimport read_command_tag, read_parameter_description, read_row_description
 from pgproto.messages.frontend cimport (
     put_bind_plain, put_close_portal, put_close_statement, put_copy_fail, put_describe_portal, put_describe_statement,
-    put_execute, put_flush, put_parse, wire_name)
+    put_execute, put_execute_all, put_flush, put_parse, wire_name)
 from pgproto.operations.operation cimport (
     BIND, CLOSE, DESCRIBE, DESCRIBE_ROWS, EXECUTE, PARSE, READY)
 from pgproto.wire cimport take_cstring, take_end
@@ -214,7 +214,7 @@ cdef class ExecuteMany(Operation):
             if self.with_parse and self.n_written_elements == 0:
                 put_describe_portal(out, b"")
                 self.owe(DESCRIBE_ROWS)
-            put_execute(out, b"", 0)
+            put_execute_all(out)
             self.owe(EXECUTE)
             self.n_written_elements += 1
             if self.kept is not None:

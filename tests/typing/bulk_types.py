@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from typing_extensions import assert_type
 
-from asyncpg_core import Connection, PostgresLogMessage, Record
+from asyncpg_core import Connection, Pool, PostgresLogMessage, Record
 from asyncpg_core.connection import LoggedQuery
 
 
@@ -32,6 +32,15 @@ async def copies(connection: Connection[Record]) -> None:
     assert_type(await connection.copy_records_to_table("t", records=((n, "x") for n in range(3))), str)
     assert_type(await connection.copy_records_to_table("t", records=rows()), str)
     assert_type(await connection.copy_arrow_to_table("t", object(), columns=["a"], where="a > 1", timeout=1), str)
+
+
+async def rows_out(connection: Connection[Record], pool: Pool[Record]) -> None:
+    async with connection.copy_rows("select $1::int as a", 1, timeout=5) as found:
+        async for row in found:
+            print(row["a"])
+        assert_type(found.tag, str | None)
+    async for row in pool.copy_rows(table_name="t", columns=["a"], schema_name="s"):
+        print(row["a"])
 
 
 def on_notification(connection: Connection[Record], pid: int, channel: str, payload: str) -> None:
