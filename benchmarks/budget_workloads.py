@@ -37,6 +37,8 @@ from benchmarks.recordings import (
     UUID,
     row_of,
 )
+from pgproto.columns.plan import ColumnOptions
+from pgproto.columns.sink import ColumnSink, columnar_statement
 from pgproto.operations.extended import Execute
 from pgproto.row_sinks import Records
 from tests.support.backend_bytes import BOUND, complete, data_row, ready, ready_frontend, statement
@@ -81,6 +83,23 @@ async def rows_read(oids: Sequence[int], _socket: str) -> AsyncIterator[Operatio
         for piece in answers.setdefault(n_rows, answer_of(oids, n_rows)):
             frontend.receive(piece)
         assert len(op.take_rows()) == n_rows
+    yield read
+
+
+@asynccontextmanager
+async def columns_read(oids: Sequence[int], _socket: str) -> AsyncIterator[Operations]:
+    """A row, from the bytes of its DataRow to the values in Arrow's buffers."""
+    frontend = ready_frontend()
+    reading = columnar_statement(statement(columns=row_of(oids).columns))
+    answers: dict[int, list[bytes]] = {}
+
+    async def read(n_rows: int) -> None:
+        op = Execute(reading, (), ColumnSink(ColumnOptions(numeric=(18, 4))))
+        frontend.submit(op)
+        frontend.take_output()
+        for piece in answers.setdefault(n_rows, answer_of(oids, n_rows)):
+            frontend.receive(piece)
+        assert sum(len(batch) for batch in op.take_rows()) == n_rows
     yield read
 
 
@@ -192,6 +211,7 @@ WIDE = (INT8, TEXT, TIMESTAMPTZ, FLOAT8, NUMERIC, UUID, BOOL)
 SINGLE = {"int8": INT8, "text": TEXT, "timestamptz": TIMESTAMPTZ, "numeric": NUMERIC, "uuid": UUID}
 BUDGETED = {one.name: one for one in (
     Budgeted("row of 7 columns", partial(rows_read, WIDE), 500, 2500),
+    Budgeted("row of 7 columns as Arrow", partial(columns_read, WIDE), 500, 2500),
     *(Budgeted(f"row of {name}", partial(rows_read, (oid,)), 500, 2500) for name, oid in SINGLE.items()),
     Budgeted("query through the frontend", frontend_query, 100, 600),
     Budgeted("connection.fetch", connection_fetch, 100, 400),

@@ -121,6 +121,7 @@ static inline apc_wide apc_negative(apc_wide number) {
     return number;
 }
 
+/* The i-th number of 16 bits. */
 static inline unsigned apc_digit(const char *digits, int i) {
     return (unsigned)(unsigned char)digits[2 * i] << 8 | (unsigned char)digits[2 * i + 1];
 }

@@ -2,12 +2,12 @@
 
   | ndigits u16 | weight i16 | sign u16 | dscale u16 | digit i16 x ndigits (base 10000) |
 """
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, uint64_t
 from libc.string cimport memmove
 
 from pgproto.codecs.numeric cimport Ascii, measure_ascii, put_ascii
 from pgproto.columns.builder cimport Builder, append_null, append_t, grow, reserve_bytes
-from pgproto.wire cimport Slice, take_int16, take_uint16
+from pgproto.wire cimport Slice, refuse_short, slice_of
 
 from pgproto.errors import MalformedBody, OutOfRange
 
@@ -27,6 +27,7 @@ cdef extern from "columns.h":
         APC_LOW
         APC_HIGH
 
+    unsigned number_at "apc_digit" (const char *at, int i) noexcept nogil
     int scaled "apc_scale" (const char *digits, int n, int weight, int scale, Wide *number) noexcept nogil
     bint as_double "apc_as_double" (const char *digits, int n, int weight, double *number) noexcept nogil
     bint is_less "apc_is_less" (Wide a, Wide b) noexcept nogil
@@ -52,13 +53,22 @@ cdef struct Numeric:
 
 
 cdef inline int read_numeric(Slice body, Numeric *number) except -1:
-    number.n = take_uint16(&body)
-    number.weight = take_int16(&body)
-    number.sign = take_uint16(&body)
-    number.scale = take_uint16(&body)
-    number.digits = body
-    if body.n != 2 * number.n:
-        raise MalformedBody(f"numeric: {number.n} digits were expected in {body.n} bytes")
+    if body.n < 8:
+        refuse_short(8, body.n)
+    number.n = <int>number_at(body.at, 0)
+    number.weight = <int16_t>number_at(body.at, 1)
+    number.sign = <int>number_at(body.at, 2)
+    number.scale = <int>number_at(body.at, 3)
+    number.digits = slice_of(body.at + 8, body.n - 8)
+    if body.n - 8 != 2 * number.n or number.scale > SCALE_MAX or number.sign & ~NEGATIVE:
+        check_head(number)
+    return 0
+
+
+cdef int check_head(Numeric *number) except -1:
+    """Refuse what is none; NaN and the infinities are numbers without digits."""
+    if number.digits.n != 2 * number.n:
+        raise MalformedBody(f"numeric: {number.n} digits were expected in {number.digits.n} bytes")
     if number.sign != POSITIVE and number.sign != NEGATIVE:
         if number.sign != NOT_A_NUMBER and number.sign != POSITIVE_INFINITY and number.sign != NEGATIVE_INFINITY:
             raise MalformedBody(f"numeric: a sign was expected, got 0x{number.sign:04x}")

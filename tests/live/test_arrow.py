@@ -333,3 +333,11 @@ async def test_numpy_is_asked_for_by_name(connection, monkeypatch):
         await connection.fetch_numpy("select 1")
     with pytest.raises(InterfaceError, match="nulls is expected"):
         await connection.fetch_numpy("select 1", nulls="nan")
+
+
+async def test_columns_can_be_copied_into_a_table(connection):
+    await connection.execute("drop table if exists arrived; create table arrived (id int8, name text, at timestamptz, "
+                             "ratio float8, price numeric(18, 4), key uuid, even bool)")
+    columns = await connection.fetch_arrow(SEVEN, 500)
+    assert await connection.copy_arrow_to_table("arrived", columns) == "COPY 500"
+    assert await connection.fetch("select * from arrived order by id") == await connection.fetch(SEVEN, 500)
