@@ -6,7 +6,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 FILES = ("requirements-integrations.txt", "requirements-integrations-alone.txt", "requirements-demo.txt")
 # What the tests themselves need.
 NOT_TRIED = {"greenlet", "numpy", "httpx", "uvicorn", "cryptography", "opentelemetry-sdk",
-             "pyinstaller", "pyarrow", "polars"}
+             "pyinstaller", "pyarrow", "polars", "pandas", "duckdb"}
 NAMES = {"Tortoise ORM": "tortoise-orm"}
 
 
