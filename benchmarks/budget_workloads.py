@@ -62,7 +62,7 @@ class Budgeted:
 
 
 @cache      # the time before the counted one makes it
-def answer_of(oids: Sequence[int], n_rows: int) -> list[bytes]:
+def answer_of(oids: tuple[int, ...], n_rows: int) -> list[bytes]:
     """Return the answer to Bind, Execute and Sync with so many rows, in pieces."""
     row = data_row(*row_of(oids).rows[0])
     answer = BOUND + row * n_rows + complete(f"SELECT {n_rows}") + ready()
@@ -70,7 +70,7 @@ def answer_of(oids: Sequence[int], n_rows: int) -> list[bytes]:
 
 
 @asynccontextmanager
-async def rows_read(oids: Sequence[int], _socket: str) -> AsyncIterator[Operations]:
+async def rows_read(oids: tuple[int, ...], _socket: str) -> AsyncIterator[Operations]:
     """A row, from the bytes of its DataRow to the Record in the list."""
     frontend = ready_frontend()
     reading = statement(columns=row_of(oids).columns)
@@ -86,7 +86,7 @@ async def rows_read(oids: Sequence[int], _socket: str) -> AsyncIterator[Operatio
 
 
 @asynccontextmanager
-async def columns_read(oids: Sequence[int], _socket: str) -> AsyncIterator[Operations]:
+async def columns_read(oids: tuple[int, ...], _socket: str) -> AsyncIterator[Operations]:
     """A row, from the bytes of its DataRow to the values in Arrow's buffers."""
     frontend = ready_frontend()
     reading = columnar_statement(statement(columns=row_of(oids).columns))

@@ -77,7 +77,7 @@ def test_recorded_values_are_read_as_values():
 
 
 def test_an_answer_in_pieces_is_whole_messages():
-    assert kinds(b"".join(answer_of([INT8], 3000))) == "2" + "D" * 3000 + "CZ"
+    assert kinds(b"".join(answer_of((INT8,), 3000))) == "2" + "D" * 3000 + "CZ"
 
 
 def test_the_recorded_budgets_are_of_todays_workloads():
