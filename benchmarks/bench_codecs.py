@@ -82,7 +82,8 @@ def count(uri: str, loop: str, columns: Sequence[Column]) -> dict[str, Count]:
 def table(columns: Sequence[Column], lines: Sequence[Line], counts: dict[str, Count]) -> str:
     """Return a row per column; ns are CPU time per value of a row, so a value with parts is the sum of these."""
     found = {(line.workload, line.driver): line for line in lines}
-    rows = [("type", "ns ours", "ns asyncpg", "x cpu", "x wall", "instr ours", "instr asyncpg", "x instr", "bar")]
+    rows: list[tuple[str, ...]] = [
+        ("type", "ns ours", "ns asyncpg", "x cpu", "x wall", "instr ours", "instr asyncpg", "x instr", "bar")]
     for column in columns:
         ours, theirs = (found.get((column.workload.name, driver)) for driver in (OURS, THEIRS))
         times = ["n/a"] * 4
