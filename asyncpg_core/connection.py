@@ -426,8 +426,8 @@ async def connect(
     and intervals as `types.INFINITY` and its negative, `interval="exact"` intervals as `types.Interval`,
     `array_bounds="keep"` arrays that are not counted from 1 as `types.Array`. Any other keyword is libpq's and is
     honoured or refused by name. An argument that says where and how to connect, the DSN too, may be a callable, async
-    or not, that is called for each connect. Raises OSError when no server can be reached, PostgresError when it refuses the
-    session, ClientConfigurationError for settings that make no sense.
+    or not, that is called for each connect. Raises OSError when no server can be reached, PostgresError when it refuses
+    the session, ClientConfigurationError for settings that make no sense.
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.conninfo import parse_conninfo
 from pgproto.errors import (
+    ConnectionDoesNotExistError,
     InsufficientResourcesError,
     OperatorInterventionError,
     PoolClosed,
@@ -146,12 +147,26 @@ class Reading:
         return await pool._acquire(None if timeout is None else timeout - (loop.time() - begun))
 
     async def call(self, method: str, *args: Any, timeout: float | None = None, **keywords: Any) -> Any:
-        """Return what a connection's method returns; `timeout` is for the connection and the call together."""
+        """Return what a connection's method returns; `timeout` is for the connection and the call together.
+
+        What a standby that goes away has not executed is the primary's.
+        """
         loop = asyncio.get_running_loop()
         begun = loop.time()
+
+        def left() -> float | None:
+            return None if timeout is None else timeout - (loop.time() - begun)
+
         connection = await self.acquire(timeout)
         try:
-            left = None if timeout is None else timeout - (loop.time() - begun)
-            return await getattr(connection, method)(*args, timeout=left, **keywords)
+            return await getattr(connection, method)(*args, timeout=left(), **keywords)
+        except ConnectionDoesNotExistError as error:
+            if not error.safe_to_retry or connection._pool is self.pool:
+                raise
+        finally:
+            await self.pool.release(connection)
+        connection = await self.pool._acquire(left())
+        try:
+            return await getattr(connection, method)(*args, timeout=left(), **keywords)
         finally:
             await self.pool.release(connection)

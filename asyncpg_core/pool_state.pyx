@@ -211,7 +211,7 @@ cdef class PoolState:
         return None if at == INFINITY else at
 
     def resize(self, Py_ssize_t min_size, Py_ssize_t max_size):
-        """Set other sizes: take out and return the idle members that are too many; lent ones leave when they are back."""
+        """Set other sizes: take out and return the idle members that are too many; lent ones leave when they return."""
         cdef list surplus = []
         self.min_size = min_size
         self.max_size = max_size
