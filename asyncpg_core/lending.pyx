@@ -83,9 +83,10 @@ cdef class Lender(Endpoint):
 
     def check_loop(self):
         """Raise InterfaceError if the pool, once it is open, is used from another loop than its own."""
-        if self.is_open and running_loop() is not self.loop:
+        running = running_loop()
+        if self.is_open and running is not self.loop and running is not None:
             raise InterfaceError(f"the pool belongs to the event loop {self.loop!r}, the call was made from "
-                                 f"{running_loop()!r}")
+                                 f"{running!r}")
 
     def check_queue(self):
         """Raise TooManyRequests if nobody else may wait."""

@@ -182,9 +182,9 @@ async def test_a_commit_by_hand_that_the_server_is_killed_in_has_an_unknown_outc
     await victim.execute("begin; insert into deferred values (1)")
     commit = asyncio.ensure_future(victim.execute("commit"))
     commit.begin()
-    while not await connection.execute(
+    while await connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and query = 'commit'",
-            victim.get_server_pid()) == "SELECT 1":
+            victim.get_server_pid()) != "SELECT 1":
         await asyncio.sleep(0.01)
     with pytest.raises(exceptions.TransactionResolutionUnknownError) as caught:
         await asyncio.wait_for(commit, 5)
