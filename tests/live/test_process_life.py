@@ -14,7 +14,6 @@ import pytest
 
 import asyncpg_core
 from asyncpg_core import exceptions
-from tests.support.waiting import until
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="missing feature: fork")
 
