@@ -54,6 +54,7 @@ cdef class Call:
     cdef object hook                    # an Endpoint, or called with the call: told when it is done; or None
     cdef double timeout                 # seconds, 0 none; below zero: already expired
     cdef double deadline                # monotonic clock, 0 none
+    cdef double waits_since             # for a connection of the pool; monotonic clock
     cdef Py_ssize_t number              # of its start on the session
     cdef bint is_retried
     cdef bint is_internal               # nobody's: the driver's own

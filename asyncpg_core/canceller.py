@@ -135,6 +135,12 @@ class Canceller:
         self.op = None
         self.session.holds_writes = False
 
+    def disown(self) -> None:
+        """This is a forked child: what is under way is the parent's."""
+        self.stop()
+        if self.task is not None:
+            self.task.cancel()
+
     def stop(self) -> None:
         """The connection is gone. A request that is under way goes on: the server may still be executing."""
         self.forget()

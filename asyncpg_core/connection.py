@@ -16,12 +16,13 @@ from asyncpg_core.call_maker import refuse_unfit
 from asyncpg_core.column_queries import ColumnQueries
 from asyncpg_core.column_stream import ColumnStream
 from asyncpg_core.connect import find_session
+from asyncpg_core.connect_arguments import is_settled, settle
 from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.dsn import resolve
 from asyncpg_core.listeners import Listening
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
-from asyncpg_core.parting import drain, part
+from asyncpg_core.parting import check_loop, drain, part
 from asyncpg_core.patchable import Patchable
 from asyncpg_core.pipeline import Pipeline
 from asyncpg_core.prepared_statement import PreparedStatement
@@ -86,7 +87,9 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
     def __del__(self) -> None:
         if getattr(self, "_is_raw", False) and not self._session.is_closed:
             warnings.warn(f"unclosed connection {self!r}; {self._source}", ResourceWarning, stacklevel=2)
-            if not self._loop.is_closed():
+            if self._loop.is_closed():
+                self._session.say_goodbye()
+            else:
                 self._loop.call_soon_threadsafe(self._session.say_goodbye)
 
     def _new_face(self) -> Connection[Any]:
@@ -112,7 +115,7 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
 
     def _check_open(self) -> None:
         if self._session.is_closed:
-            raise InterfaceError("connection is closed")
+            raise InterfaceError(self._session.closed_text or "connection is closed")
 
     # Queries
 
@@ -351,6 +354,11 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
         session = self._session
         if session.is_closed:
             return
+        if session.loop.is_closed():
+            # There is nobody left to wait for: asyncio.run() has ended, and this is another one.
+            session.say_goodbye()
+            return
+        check_loop(session)
         seconds = timeout if timeout is not None else self._config.command_timeout or CLOSE_SECONDS
         try:
             await asyncio.wait_for(self._part(), seconds)
@@ -417,8 +425,9 @@ async def connect(
     `infinity="exact"` reads infinite dates, times
     and intervals as `types.INFINITY` and its negative, `interval="exact"` intervals as `types.Interval`,
     `array_bounds="keep"` arrays that are not counted from 1 as `types.Array`. Any other keyword is libpq's and is
-    honoured or refused by name. Raises OSError when no server can be reached, PostgresError when it refuses the
-    session, ClientConfigurationError for settings that make no sense.
+    honoured or refused by name. An argument that says where and how to connect, the DSN too, may be a callable, async
+    or not, that is called for each connect. Raises OSError when no server can be reached, PostgresError when it refuses
+    the session, ClientConfigurationError for settings that make no sense.
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     """
@@ -428,12 +437,15 @@ async def connect(
         max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
         prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types,
         infinity=infinity, interval=interval, array_bounds=array_bounds)
-    params = resolve(
-        dsn, host=host, port=port, user=user, password=password, passfile=passfile, service=service,
-        servicefile=servicefile, database=database, ssl=ssl, direct_tls=direct_tls, server_settings=server_settings,
-        target_session_attrs=target_session_attrs, krbsrvname=krbsrvname, gsslib=gsslib, timeout=timeout,
-        connect_timeout=connect_timeout, security=security, allow_cleartext_password=allow_cleartext_password, **libpq)
-    return await connect_with(params, client, connection_class, record_class)
+    given: dict[str, Any] = {
+        "host": host, "port": port, "user": user, "password": password, "passfile": passfile, "service": service,
+        "servicefile": servicefile, "database": database, "ssl": ssl, "direct_tls": direct_tls,
+        "server_settings": server_settings, "target_session_attrs": target_session_attrs, "krbsrvname": krbsrvname,
+        "gsslib": gsslib, "timeout": timeout, "connect_timeout": connect_timeout, "security": security,
+        "allow_cleartext_password": allow_cleartext_password, **libpq}
+    if not is_settled(dsn, given):
+        dsn, given = await settle(dsn, given)
+    return await connect_with(resolve(dsn, **given), client, connection_class, record_class)
 
 
 def check_classes(connection_class: Any, record_class: Any) -> None:

@@ -5,6 +5,7 @@ cdef class Endpoint:
     cdef readonly object loop
     cdef object call_soon               # loop.call_soon
     cdef list wakes                     # calls that are done and wait to be told in this read callback, or None
+    cdef public object member           # of a pool whose connection it is, or None
     cdef list asked                     # calls that start with the next iteration of the loop, or None
     cdef int start_soon(self, object call) except -1
     cdef int start_call(self, object call) except -1

@@ -31,6 +31,7 @@ from pgproto.errors import (
     UnsupportedServerFeatureError,
 )
 from pgproto.sqlstate import *  # noqa: F403  # 262 generated names
+from pgproto.sqlstate import ConnectionDoesNotExistError, TransactionResolutionUnknownError
 
 if sys.version_info >= (3, 11):
     class _TimedOut(TimeoutError):
@@ -54,6 +55,17 @@ class QueryTimeout(_TimedOut):
 
 class PoolTimeout(_TimedOut):
     """No connection of the pool became free in the time given."""
+
+
+OUTCOME_UNKNOWN = "the outcome of the COMMIT is unknown"
+
+
+class CommitTimeout(TransactionResolutionUnknownError, QueryTimeout):
+    """COMMIT has not been answered in time: it may or may not have happened."""
+
+
+class CommitConnectionLost(TransactionResolutionUnknownError, ConnectionDoesNotExistError):
+    """The connection was lost after COMMIT was sent: it may or may not have happened."""
 
 
 __all__ = [

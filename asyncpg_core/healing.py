@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from asyncpg_core.exceptions import OUTCOME_UNKNOWN, CommitConnectionLost
 from pgproto.errors import (
     ConnectionDoesNotExistError,
     DecodeError,
@@ -28,6 +29,10 @@ POOLER_HINT = (
 # The server's functions that refuse a composite, or an array of one, with other attributes than it has.
 LAYOUT_ERRORS = {"42804", "22P02"}
 LAYOUT_FUNCTIONS = {"record_recv", "array_recv", "record_in"}
+# What makes a transaction durable, and what may: a text with one of these words somewhere ends it, or may.
+is_commit = re.compile(r"\s*(?:commit|end)\b", re.IGNORECASE).match
+may_end_transaction = re.compile(
+    r"\b(?:commit|end|rollback|abort|prepare\s+transaction)\b", re.IGNORECASE).search
 plain_dml = re.compile(r"\s*(?:select|insert|update|delete|merge)\b", re.IGNORECASE).match
 
 
@@ -88,12 +93,13 @@ def can_retry_after_cancel(error: BaseException, sql: str) -> bool:
 
 
 def lost_error(
-    error: BaseException | None, farewell: PostgresError | None, reason: BaseException | None, *, safe: bool
+    error: BaseException | None, farewell: PostgresError | None, reason: BaseException | None, *, safe: bool,
+    rolled_back: bool = False, sql: str | None = None,
 ) -> BaseException:
-    """Return what an operation is told whose connection is gone.
+    """Return what an operation, of the text `sql`, is told whose connection is gone.
 
-    `safe_to_retry` is True if the server cannot have executed it. The server's last words end the text and are the
-    cause.
+    `safe_to_retry` is True if the server cannot have executed it, and then its `outcome` is "not executed"; else that
+    is "rolled back", or "unknown". The server's last words end the text and are the cause.
     """
     if isinstance(error, ConnectionDoesNotExistError):
         text = str(error)
@@ -104,8 +110,13 @@ def lost_error(
         text += f": {farewell.message}"
     elif error is not None and not isinstance(error, ConnectionDoesNotExistError):
         text += f": {error}"
-    lost = ConnectionDoesNotExistError(text)
+    is_unknown = not (safe or rolled_back)
+    if is_unknown and sql is not None and is_commit(sql):
+        lost: ConnectionDoesNotExistError = CommitConnectionLost(f"{OUTCOME_UNKNOWN}: {text}")
+    else:
+        lost = ConnectionDoesNotExistError(text)
     lost.safe_to_retry = safe
+    lost.outcome = "not executed" if safe else "rolled back" if rolled_back else "unknown"
     lost.sqlstate_of_cause = farewell.sqlstate if farewell is not None else None
     if cause is not error or not isinstance(error, ConnectionDoesNotExistError):
         lost.__cause__ = cause

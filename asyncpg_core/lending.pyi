@@ -1,6 +1,6 @@
 """What a pool does for every borrower and every one-shot call."""
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from types import GenericAlias, TracebackType
 from typing import Any, Generic, final
 
@@ -11,7 +11,10 @@ from asyncpg_core.connection import Connection
 from asyncpg_core.cursor import RecordT
 from asyncpg_core.endpoint import Endpoint
 from asyncpg_core.pool import Pool
+from asyncpg_core.pool_check import Checks
 from asyncpg_core.pool_member import PoolMember
+from asyncpg_core.pool_reading import Reading
+from asyncpg_core.pool_role import RoleWatch
 from asyncpg_core.pool_state import PoolState
 from asyncpg_core.pool_upkeep import Upkeep
 from asyncpg_core.session import Session
@@ -23,6 +26,10 @@ class Lender(Endpoint):
     is_set_up: bool
     resets_awaited: bool
     always_resets: bool
+    checks: Checks | None
+    watch: RoleWatch | None
+    n_timeouts: int
+    n_refused: int
     def __new__(cls, pool: Pool[Any], state: PoolState, *, own_release: Callable[..., Any], max_queries: int = 0,
                 session_functions: Iterable[str] = ()) -> Self: ...
     @property
@@ -30,6 +37,9 @@ class Lender(Endpoint):
     @property
     def own_release(self) -> Callable[..., Any]: ...
     def bind(self, loop: AbstractEventLoop) -> None: ...
+    def check_loop(self) -> None: ...
+    def check_queue(self) -> None: ...
+    def queue_first(self, call: Call[Any]) -> None: ...
     def take_member(self) -> PoolMember | None: ...
     def face_of(self, member: PoolMember) -> Any: ...
     def take_connection_back(self, connection: Connection[Any]) -> None: ...
@@ -44,7 +54,7 @@ class Lender(Endpoint):
 
 @final
 class PoolAcquireContext(Generic[RecordT]):
-    def __init__(self, pool: Pool[RecordT], timeout: float | None) -> None: ...
+    def __init__(self, pool: Pool[RecordT], timeout: float | None, reading: Reading | None = None) -> None: ...
     @property
     def pool(self) -> Pool[RecordT]: ...
     @property
@@ -57,6 +67,7 @@ class PoolAcquireContext(Generic[RecordT]):
     def __class_getitem__(cls, item: Any) -> GenericAlias: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
+    def _acquire_later(self) -> Coroutine[Any, Any, Any]: ...
     async def __aenter__(self) -> Connection[RecordT]: ...
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -22,9 +22,11 @@ from asyncpg_core.statement_cache cimport CachedStatement
 
 from types import GenericAlias
 
+from asyncio import _get_running_loop as running_loop
+
 from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.statement_cache import is_plain_statement
-from pgproto.errors import ConnectionDoesNotExistError, InterfaceError
+from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, TooManyRequests
 
 
 @cython.final
@@ -64,14 +66,34 @@ cdef class Lender(Endpoint):
     cdef object lend_at_once(self):
         """Return a face of an idle member if there is one and nothing has to be awaited."""
         cdef PoolMember member
-        if self.is_set_up:
+        if self.is_set_up or self.checks is not None:
             return None
+        if running_loop() is not self.loop:
+            self.check_loop()
         member = self.take()
-        return None if member is None else member.new_face(self.pool)
+        if member is None:
+            return None
+        self.state.n_acquired += 1
+        return member.new_face(self.pool)
 
     def face_of(self, PoolMember member not None):
         """Return a borrower's connection on a member that was taken."""
+        self.state.n_acquired += 1
         return member.new_face(self.pool)
+
+    def check_loop(self):
+        """Raise InterfaceError if the pool, once it is open, is used from another loop than its own."""
+        running = running_loop()
+        if self.is_open and running is not self.loop and running is not None:
+            raise InterfaceError(f"the pool belongs to the event loop {self.loop!r}, the call was made from "
+                                 f"{running!r}")
+
+    def check_queue(self):
+        """Raise TooManyRequests if nobody else may wait."""
+        if self.state.is_full:
+            self.n_refused += 1
+            raise TooManyRequests(f"{len(self.state.waiters)} callers wait for a connection of the pool already, "
+                                  "as many as max_waiting allows")
 
     cdef int take_back(self, object connection) except -1:
         """Take a connection back at once; its reset leaves with this tick's write."""
@@ -94,6 +116,8 @@ cdef class Lender(Endpoint):
     cdef int start_call(self, object awaited) except -1:
         cdef Call call = awaited
         cdef PoolMember member
+        if running_loop() is not self.loop:
+            self.check_loop()
         if self.is_set_up:
             self.pool._check_open()
             self.pool._start(self.pool._set_up_for(call))
@@ -103,11 +127,26 @@ cdef class Lender(Endpoint):
             if member is not None and self.may_ride(call, member):
                 return self.join(call, member)
         member = self.take()
-        if member is not None:
-            return self.begin(call, member)
+        if member is None:
+            return self.queue(call)
+        if self.checks is not None and self.checks.is_due(member):
+            self.pool._start(self.checks.lend_to_call(call, member))
+            return self.start_timer(call)
+        return self.begin(call, member)
+
+    cdef int queue(self, Call call) except -1:
+        """A call waits for a session in its turn."""
+        self.check_queue()
+        call.waits_since = monotonic()
         self.state.waiters.append(call)
         self.upkeep.fill()
         return self.start_timer(call)
+
+    def queue_first(self, Call call not None):
+        """A call that has lost the member it was to get is the next to get one."""
+        if call.phase == STARTED:
+            self.state.waiters.appendleft(call)
+            self.upkeep.fill()
 
     cdef int start_timer(self, Call call) except -1:
         """A call waits for a session, so long as its time allows."""
@@ -146,6 +185,7 @@ cdef class Lender(Endpoint):
         """One more call goes with those that a member carries."""
         member.n_riders += 1
         member.n_ridden += 1
+        self.state.n_acquired += 1
         return self.hand_to(call, member)
 
     cdef bint may_ride(self, Call call, PoolMember member) except -1:
@@ -184,6 +224,7 @@ cdef class Lender(Endpoint):
                 if not self.may_ride(call, member):
                     break
                 waiters.popleft()
+                self.state.note_wait(monotonic() - call.waits_since)
                 self.join(call, member)
                 n -= 1
             else:
@@ -198,6 +239,7 @@ cdef class Lender(Endpoint):
         member.n_riders -= 1
         if session.is_closed:
             if self.is_open and not self.state.is_closing and self.revive(call):
+                call.waits_since = monotonic()
                 self.state.waiters.appendleft(call)
                 self.upkeep.fill()
             return 0
@@ -262,6 +304,7 @@ cdef class Lender(Endpoint):
     def on_timeout(self, Call call not None):
         if call.phase == STARTED and call.owner is self:
             self.state.drop_waiter(call)
+            self.n_timeouts += 1
             call.extra = None
             call.fail(PoolTimeout(f"no connection was free for {call.name} within {call.timeout:g} s"))
 
@@ -318,13 +361,17 @@ cdef class Lender(Endpoint):
         self.give_back(member)
 
     cdef int place(self, PoolMember member) except -1:
+        cdef double now
         if member.session.is_closed:
             return 0
-        if self.state.is_closing or member.generation != self.state.generation or (
+        now = monotonic()
+        if self.state.has_served(member, now) or (
                 self.max_queries and member.session.n_executed >= self.max_queries):
             self.pool._retire(member)
             return 0
-        waiter = self.state.place(member, monotonic())
+        if self.watch is not None and member.may_have_changed_role() and self.watch.takes(member):
+            return 0
+        waiter = self.state.place(member, now)
         if waiter is not None:
             self.hand(waiter, member)
         elif self.upkeep.expiry_timer is None:
@@ -335,6 +382,7 @@ cdef class Lender(Endpoint):
         """Give a lent member to a waiter; if it has gone, to the next."""
         if type(waiter) is Call:
             if (<Call>waiter).phase == STARTED:
+                self.state.note_wait(monotonic() - (<Call>waiter).waits_since)
                 self.begin(waiter, member)
                 return self.fill_lane(member)
         elif not waiter.done():
@@ -368,10 +416,12 @@ cdef class PoolAcquireContext:
     It is its own awaitable, so a connection that is free travels without a coroutine.
     """
 
-    def __init__(self, pool, timeout):
+    def __init__(self, pool, timeout, reading=None):
+        """`reading` finds a connection to read from; without it the pool lends one of its own."""
         self.pool = pool
         self.timeout = timeout
         self.lender = pool._lender
+        self.reading = reading
 
     __class_getitem__ = classmethod(GenericAlias)
 
@@ -379,8 +429,12 @@ cdef class PoolAcquireContext:
         if self.given is not None:
             return self             # `__aenter__` has just returned it
         self.done = True
-        self.given = self.lender.lend_at_once()
-        return self.pool._acquire(self.timeout).__await__() if self.given is None else self
+        self.given = self.lender.lend_at_once() if self.reading is None else None
+        return self._acquire_later().__await__() if self.given is None else self
+
+    def _acquire_later(self):
+        """Return a coroutine that ends with a connection."""
+        return self.pool._acquire(self.timeout) if self.reading is None else self.reading.acquire(self.timeout)
 
     def __iter__(self):
         return self
@@ -396,18 +450,19 @@ cdef class PoolAcquireContext:
     def __aenter__(self):
         if self.connection is not None or self.done:
             raise InterfaceError("a connection is already acquired")
-        self.given = self.connection = self.lender.lend_at_once()
+        self.given = self.connection = self.lender.lend_at_once() if self.reading is None else None
         return self if self.given is not None else self._enter_later()
 
     async def _enter_later(self):
-        self.connection = await self.pool._acquire(self.timeout)
+        self.connection = await self._acquire_later()
         return self.connection
 
     def __aexit__(self, kind, error, traceback):
         connection = self.connection
         self.done = True
         self.connection = None
-        if connection is None or self.lender.resets_awaited or type(self.pool).release is not self.lender.own_release:
+        if (connection is None or self.lender.resets_awaited or self.reading is not None
+                or type(self.pool).release is not self.lender.own_release):
             return self.pool.release(connection)
         self.lender.take_back(connection)
         return nothing

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from socket import socket as Socket
 from typing import Any
 
-from asyncpg_core import held
+from asyncpg_core import forks, held
 from asyncpg_core.cancel import send_cancel_request
 from asyncpg_core.dial import Route, ask_for_tls, demand_tls, open_socket, round_trip_of, start_tls
 from asyncpg_core.gss import TokenMaker
@@ -185,6 +185,7 @@ def new_session(wish: Wish) -> Session:
         session_functions=wish.session_functions)
     session = Session(asyncio.get_running_loop(), statements, client.codecs.new_registry())
     session.introspector.paths = held
+    forks.watch(session)
     session.registry.types.dependents.add(statements)
     return session
 

@@ -2,8 +2,17 @@
 from asyncpg_core.call cimport Call
 from asyncpg_core.session cimport Session
 
+from asyncio import _get_running_loop as running_loop
+
 from asyncpg_core.leases import give_up_copy
 from pgproto.errors import InterfaceError
+
+
+def check_loop(Session session not None):
+    """Raise InterfaceError if the session belongs to another loop than the one that runs."""
+    if running_loop() is not session.loop:
+        raise InterfaceError(f"the connection belongs to the event loop {session.loop!r}, the call was made from "
+                             f"{running_loop()!r}")
 
 
 async def drain(Session session not None):

@@ -7,26 +7,27 @@ what the next borrower writes. `fetch` and its like on the pool need no face at 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, Literal, overload
 
-from asyncpg_core import coroutine_mark
+from asyncpg_core import coroutine_mark, forks
 from asyncpg_core.call import Call
 from asyncpg_core.call_maker import CallMaker
+from asyncpg_core.connect_arguments import ConnectArguments
 from asyncpg_core.connection import Connection, OtherT, connect_with
 from asyncpg_core.cursor import RecordT
-from asyncpg_core.dsn import resolve
 from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.leases import drop_unsent
 from asyncpg_core.lending import Lender
 from asyncpg_core.lending import PoolAcquireContext as PoolAcquireContext
-from asyncpg_core.options import CLIENT_KEYWORDS, client_options
 from asyncpg_core.pool_arguments import (
     DEFAULT_MIN_SIZE,
     DefaultSize,
+    check_limits,
     check_made,
     check_pool_classes,
     check_reset,
@@ -34,18 +35,26 @@ from asyncpg_core.pool_arguments import (
     lanes_of,
 )
 from asyncpg_core.pool_calls import ONE_SHOTS, MethodCalls, choose_calls
+from asyncpg_core.pool_check import Check, Checks
 from asyncpg_core.pool_columns import PoolColumns
 from asyncpg_core.pool_copy import PoolCopying
-from asyncpg_core.pool_end import PoolEnd
+from asyncpg_core.pool_end import PoolEnd, end_unclosed, weakly
 from asyncpg_core.pool_member import PoolMember, release_face, share_types
+from asyncpg_core.pool_reading import LSN_QUERY, Reading, replicas_of
 from asyncpg_core.pool_reset import Resets
+from asyncpg_core.pool_role import watch_of
 from asyncpg_core.pool_state import PoolState
+from asyncpg_core.pool_stats import PoolStats as PoolStats
+from asyncpg_core.pool_stats import stats_of
+from asyncpg_core.pool_turnover import Departures, drain, resize, rotate
 from asyncpg_core.pool_upkeep import Upkeep
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
 from pgproto.record import Record
 
 # How long a user's setup that has run out of time may take to end.
 SETUP_END_SECONDS = 5.0
+# Of what a pool is made with, all else is its standbys' too.
+NOT_OF_REPLICAS = frozenset(("self", "connect_args", "connect_kwargs", "read_replicas", "replica_timeout", "__class__"))
 Reset = Callable[[Any], Awaitable[None]] | Literal["always"] | None
 
 
@@ -58,15 +67,20 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
         setup: Callable[[Any], Awaitable[None]] | None = None, init: Callable[[Any], Awaitable[None]] | None = None,
         reset: Reset = None, loop: asyncio.AbstractEventLoop | None = None,
         connection_class: type[Connection[Any]] = Connection, record_class: Any = Record,
-        session_functions: Iterable[str] = (), share: bool | int = True, **connect_kwargs: Any,
+        session_functions: Iterable[str] = (), share: bool | int = True, max_lifetime: float | None = None,
+        max_waiting: int | None = None, check: Check = None, check_after: float = 1.0, check_timeout: float = 5.0,
+        read_replicas: Any = None, replica_timeout: float = 1.0, **connect_kwargs: Any,
     ) -> None:
+        settings = {name: value for name, value in locals().items() if name not in NOT_OF_REPLICAS} | connect_kwargs
         check_sizes(min_size, max_size, init_size, max_queries, max_inactive_connection_lifetime)
+        check_limits(max_lifetime, max_waiting, check, check_after, check_timeout)
         check_pool_classes(connection_class, record_class)
         if len(connect_args) > 1:
             warnings.warn("passing several positional arguments to Pool is deprecated: only the DSN is one",
                           DeprecationWarning, stacklevel=2)
         n_lanes = lanes_of(share) if check_reset(reset) is None else 0
-        self._state = PoolState(min_size, max_size, max_inactive_connection_lifetime, n_lanes=n_lanes)
+        self._state = PoolState(min_size, max_size, max_inactive_connection_lifetime, n_lanes=n_lanes,
+                                max_lifetime=max_lifetime or 0.0, max_waiting=max_waiting or 0)
         self._init_size = min_size if init_size is None else init_size
         self._connect_hook, self._setup, self._init = connect, setup, init
         self._reset = None if reset == "always" else reset
@@ -83,29 +97,52 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
         self._loop: Any = loop
         self._tasks: set[asyncio.Task[Any]] = set()
         self._opening = self._is_closed = False
+        self._closed_text = "pool is closed"
         self._upkeep = self._lender.upkeep = Upkeep(self)
         self._resets = Resets(self)
         self._end = PoolEnd(self)
+        self._departures = Departures()
+        self._lender.checks = None if check is None else Checks(self, check, check_after, check_timeout)
         # A hook or an overridden reset is the user's code: release awaits it, as in asyncpg.
         self._lender.resets_awaited = self._reset is not None or connection_class.reset is not Connection.reset or (
             connection_class.get_reset_query is not Connection.get_reset_query)
         self._lender.always_resets = reset == "always"
         self._lender.is_set_up = setup is not None
+        self._replicas: Any = None
         self.set_connect_args(*connect_args, **connect_kwargs)
+        self._replicas = replicas_of(self, read_replicas, replica_timeout, settings)
+        forks.owners.add(self)
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "open" if self._lender.is_open else "not initialized"
         return f"<{type(self).__name__} {state} {self._state.size}/{self._state.max_size}>"
 
+    def __del__(self) -> None:
+        lender = getattr(self, "_lender", None)
+        if lender is not None and lender.is_open and not self._is_closed:
+            end_unclosed(self)
+
+    def _on_fork(self, text: str) -> None:
+        """This process is a forked child: what was opened is the parent's. A pool that was not opened can be."""
+        if self._lender.is_open or self._opening:
+            self._lender.is_open = False
+            self._is_closed, self._closed_text = True, text
+            self._upkeep.stop()
+
     # Opening
 
     def set_connect_args(self, dsn: str | None = None, **connect_kwargs: Any) -> None:
         """Set what the connections that are made from now on are made with; replaces all earlier ones."""
-        self._connect_args, self._connect_kwargs = (dsn,), connect_kwargs
-        self._resolved: Any = None
+        self._use(ConnectArguments(dsn, connect_kwargs, None if self._replicas is None else "primary"))
+
+    def _use(self, arguments: ConnectArguments) -> None:
+        """Connect with these arguments from now on."""
         if self._connect_hook is None:
-            client = client_options(**{k: v for k, v in connect_kwargs.items() if k in CLIENT_KEYWORDS})
-            self._own_calls.default_timeout = client.command_timeout or 0
+            self._own_calls.default_timeout = arguments.client_options().command_timeout or 0
+        self._arguments = arguments
+        self._upkeep.end_pause()
+        if self._replicas is not None:
+            self._replicas.use(arguments)
 
     def __await__(self) -> Generator[Any, None, Pool[RecordT]]:
         return self._open().__await__()
@@ -130,7 +167,7 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
         if self._opening:
             raise InterfaceError("pool is being initialized in another task")
         if self._is_closed:
-            raise PoolClosed("pool is closed")
+            raise PoolClosed(self._closed_text)
         self._opening = True
         self._loop = asyncio.get_running_loop()
         self._lender.bind(self._loop)
@@ -146,6 +183,8 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
             self._opening = False
         self._lender.is_open = True
         self._upkeep.schedule_expiry()
+        if self._replicas is not None:
+            await self._replicas.pool
         return self
 
     async def _open_members(self, n: int) -> None:
@@ -160,6 +199,7 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
             member = await self._connect_member()
         except Exception:
             self._state.connect_failed()    # a cancelled opening, whose tasks may not have begun, starts from nothing
+            self._upkeep.n_failed += 1
             raise
         self._state.connected(member, time.monotonic())
 
@@ -167,7 +207,7 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
         if self._lender.is_open and not self._state.is_closing:
             return
         if self._is_closed:
-            raise PoolClosed("pool is closed")
+            raise PoolClosed(self._closed_text)
         if self._state.is_closing:
             raise PoolClosed("pool is closing")
         if self._opening:
@@ -175,12 +215,15 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
                                  "creating a pool and using it")
         raise InterfaceError("pool is not initialized")
 
-    async def _connect_member(self) -> PoolMember:
-        """Make one connection and initialise it."""
+    async def _connect_member(self, arguments: ConnectArguments | None = None) -> PoolMember:
+        """Make one connection, with the pool's arguments or others, and initialise it."""
         generation = self._state.generation     # what is replaced meanwhile is outdated when it comes
-        connection = await self._connect()
+        connection = await self._connect(arguments or self._arguments)
         member = PoolMember(connection, connection._session, time.monotonic(), generation)
+        self._state.start_life(member, time.monotonic(), random.random())
         connection._session.member = member
+        if self._lender.watch is None:
+            self._lender.watch = watch_of(self, connection)
         share_types(self._types, connection)
         try:
             if self._init is not None:
@@ -191,41 +234,55 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
             connection.terminate()
             raise
         connection._is_raw = False
-        connection._session.on_end = self._on_session_end
-        connection._session.on_reset_failed = self._resets.on_failed
+        # The loop keeps the session; a pool that everybody has forgotten goes.
+        connection._session.on_end = weakly(self._on_session_end)
+        connection._session.on_reset_failed = weakly(self._resets.on_failed)
         return member
 
-    async def _connect(self) -> Any:
+    async def _connect(self, arguments: ConnectArguments) -> Any:
         if self._connect_hook is not None:
             connection = await self._connect_hook(
-                *self._connect_args, loop=self._loop, connection_class=self._connection_class,
-                record_class=self._record_class, **self._connect_kwargs)
+                arguments.dsn, loop=self._loop, connection_class=self._connection_class,
+                record_class=self._record_class, **arguments.for_hook())
             check_made(connection, self._connection_class)
             return connection
-        if self._resolved is None:
-            given = {k: v for k, v in self._connect_kwargs.items() if k in CLIENT_KEYWORDS}
-            rest = {k: v for k, v in self._connect_kwargs.items() if k not in CLIENT_KEYWORDS}
-            self._resolved = resolve(*self._connect_args, **rest), client_options(**given)
-        params, client = self._resolved
         return await connect_with(
-            params, client, self._connection_class, self._record_class, self._keys, self._session_functions)
+            await arguments.options(), arguments.client_options(), self._connection_class, self._record_class,
+            self._keys, self._session_functions)
 
     # Lending
 
-    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[RecordT]:
-        """Return a connection when awaited or entered; PoolTimeout if none is free within `timeout` seconds."""
-        return PoolAcquireContext(self, timeout)
+    def acquire(self, *, timeout: float | None = None, read_only: bool = False, wait_for_lsn: str | None = None
+                ) -> PoolAcquireContext[RecordT]:
+        """Return a connection when awaited or entered; PoolTimeout if none is free within `timeout` seconds.
+
+        With `read_only` it is one to a standby, if the pool has `read_replicas` and one of them is there in time; with
+        `wait_for_lsn`, what `lsn()` has returned, only to one that has replayed so much.
+        """
+        return PoolAcquireContext(self, timeout, Reading(self, wait_for_lsn) if read_only else None)
 
     async def _acquire(self, timeout: float | None) -> Any:
         deadline = None if timeout is None else self._loop.time() + timeout
-        member = self._lender.take_member() or await self._wait(timeout)
-        while member.session.is_closed:     # lost between the moment it was handed over and this one
-            rest = None if deadline is None else deadline - self._loop.time()
-            member = self._lender.take_member() or await self._wait(rest)
-        connection = self._lender.face_of(member)
+        connection = self._lender.face_of(await self._member(timeout))
         if self._setup is not None:
             await self._set_up(connection, timeout, deadline)
         return connection
+
+    async def _member(self, timeout: float | None) -> PoolMember:
+        """Take an idle member that passes the check, or wait for one."""
+        self._lender.check_loop()
+        deadline = None if timeout is None else self._loop.time() + timeout
+        left, checks = timeout, self._lender.checks
+        while True:
+            member = self._lender.take_member()
+            if member is None:
+                member = await self._wait(left, timeout)
+            elif checks is not None and not await checks.passes(member, left):
+                pass
+            # It may be lost between the moment it was handed over and this one.
+            if not member.session.is_closed:
+                return member
+            left = None if deadline is None else deadline - self._loop.time()
 
     async def _set_up(self, connection: Any, timeout: float | None, deadline: float | None) -> None:
         """Run the user's setup in what is left of the time; if it fails the connection is closed."""
@@ -247,18 +304,23 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
                 await asyncio.wait([setup], timeout=SETUP_END_SECONDS)
             raise
 
-    async def _wait(self, timeout: float | None) -> PoolMember:
-        """Wait for a member, first come first served."""
-        if timeout is not None and timeout <= 0:
-            raise PoolTimeout("the time to acquire a connection was over before it began")
+    async def _wait(self, seconds: float | None, timeout: float | None = None) -> PoolMember:
+        """Wait for a member, first come first served; `seconds` are left of the `timeout` that the caller gave."""
+        if seconds is not None and seconds <= 0:
+            raise PoolTimeout(f"no connection was free within {timeout:g} s" if timeout is not None and timeout > 0
+                              else "the time to acquire a connection was over before it began")
+        self._lender.check_queue()
         waiter: asyncio.Future[PoolMember] = self._loop.create_future()
+        begun = time.monotonic()
         self._state.waiters.append(waiter)
         self._upkeep.fill()
         timer = None
-        if timeout is not None:
-            timer = self._loop.call_later(timeout, self._expire_waiter, waiter, timeout)
+        if seconds is not None:
+            timer = self._loop.call_later(seconds, self._expire_waiter, waiter, seconds if timeout is None else timeout)
         try:
-            return await waiter
+            member = await waiter
+            self._state.note_waiting(time.monotonic() - begun)
+            return member
         except asyncio.CancelledError:
             if not waiter.cancelled() and waiter.done() and waiter.exception() is None:
                 self._lender.give_back_clean(waiter.result())
@@ -270,6 +332,7 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
 
     def _expire_waiter(self, waiter: asyncio.Future[PoolMember], timeout: float) -> None:
         if self._state.drop_waiter(waiter) and not waiter.done():
+            self._lender.n_timeouts += 1
             waiter.set_exception(PoolTimeout(f"no connection was free within {timeout:g} s"))
 
     def _retire(self, member: PoolMember) -> None:
@@ -279,19 +342,26 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
 
     # One-shot methods
 
-    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-              ) -> Coroutine[Any, Any, list[RecordT]]:
-        """Connection.fetch on a connection of the pool."""
+    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
+              read_only: bool = False, wait_for_lsn: str | None = None) -> Coroutine[Any, Any, list[RecordT]]:
+        """Connection.fetch on a connection of the pool; `read_only` and `wait_for_lsn` as for `acquire`."""
+        if read_only:
+            return Reading(self, wait_for_lsn).call("fetch", query, *args, timeout=timeout, record_class=record_class)
         return self._calls.fetch(query, args, timeout, record_class)
 
-    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-                 ) -> Coroutine[Any, Any, RecordT | None]:
-        """Connection.fetchrow on a connection of the pool."""
+    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
+                 read_only: bool = False, wait_for_lsn: str | None = None) -> Coroutine[Any, Any, RecordT | None]:
+        """Connection.fetchrow on a connection of the pool; `read_only` and `wait_for_lsn` as for `acquire`."""
+        if read_only:
+            return Reading(self, wait_for_lsn).call(
+                "fetchrow", query, *args, timeout=timeout, record_class=record_class)
         return self._calls.fetchrow(query, args, timeout, record_class)
 
-    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None
-                 ) -> Coroutine[Any, Any, Any]:
-        """Connection.fetchval on a connection of the pool."""
+    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None,
+                 read_only: bool = False, wait_for_lsn: str | None = None) -> Coroutine[Any, Any, Any]:
+        """Connection.fetchval on a connection of the pool; `read_only` and `wait_for_lsn` as for `acquire`."""
+        if read_only:
+            return Reading(self, wait_for_lsn).call("fetchval", query, *args, timeout=timeout, column=column)
         return self._calls.fetchval(query, args, column, timeout)
 
     def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
@@ -327,6 +397,10 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:
         """Give a connection back. A second time does nothing; a connection of another pool is an InterfaceError."""
         if not isinstance(connection, Connection) or connection._pool is not self:
+            if isinstance(connection, Connection) and self._replicas is not None and (
+                    connection._pool is self._replicas.pool):
+                await self._replicas.pool.release(connection, timeout=timeout)
+                return
             raise InterfaceError(
                 f"Pool.release() received invalid connection: {connection!r} is not a member of this pool")
         if connection._lease is None:
@@ -349,6 +423,8 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
     def _on_session_end(self, session: Any) -> None:
         """A member's connection is gone, for whatever reason."""
         self._state.forget(session.member)
+        if self._departures.waits:
+            self._departures.on_gone(session.member)
         if not self._state.idle and not self._state.lent:
             self._types.clear()     # The server behind the address may be another one when we come back.
         if self._end.all_back is not None:
@@ -390,23 +466,72 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
         """Whether the pool is closed or being closed."""
         return self._is_closed or self._state.is_closing
 
-    # The end
+    def stats(self) -> PoolStats:
+        """Return what the pool is doing and has done: see PoolStats. It asks nobody and costs next to nothing."""
+        return stats_of(self)
+
+    async def lsn(self) -> str:
+        """Return a place in the primary's log behind everything that was committed until now, for `wait_for_lsn`."""
+        return str(await self.fetchval(LSN_QUERY))
+
+    # Turnover
+
+    async def resize(self, *, min_size: int | None = None, max_size: int | None = None) -> None:
+        """Set other sizes; connections that are too many are closed when nobody uses them. Does not wait for that."""
+        resize(self, min_size, max_size)
+        if self._replicas is not None:
+            resize(self._replicas.pool, 0, max_size)
 
     async def expire_connections(self) -> None:
         """Replace every connection: the idle ones now, the others when they are released."""
+        self._outdate()
+        self._upkeep.end_pause()
+        self._upkeep.fill()
+        if self._replicas is not None:
+            await self._replicas.pool.expire_connections()
+
+    async def drain(self, *, timeout: float | None = None) -> None:
+        """As `expire_connections`, and return when all that there were are closed.
+
+        PoolTimeout if borrowers still have some after `timeout` seconds; these are replaced when they come back.
+        """
+        self._check_open()
+        replicas = [] if self._replicas is None else [drain(self._replicas.pool, timeout)]
+        await asyncio.gather(drain(self, timeout), *replicas)
+
+    async def rotate(self, dsn: str | None = None, **changes: Any) -> None:
+        """Connect with other arguments from now on: those in `changes`, the DSN if it is given, all others as before.
+
+        A first connection is made with them; if that fails its error is raised and nothing has changed. Then the old
+        connections go, when nobody uses them: none is cut. Without arguments files and callables are read anew.
+        """
+        self._check_open()
+        await rotate(self, dsn, changes)
+        if self._replicas is not None:
+            await self._replicas.pool.expire_connections()
+
+    def _outdate(self) -> None:
         for member in self._state.outdate():
             self._start(member.close())
-        self._upkeep.fill()
 
-    async def close(self) -> None:
-        """Wait until every connection is released and close them; new borrowers and those who wait are refused."""
+    # The end
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Wait until every connection is released and close them; new borrowers and those who wait are refused.
+
+        After `timeout` seconds those that are still lent are closed at once, and PoolTimeout is raised.
+        """
         if self._is_closed:
             return
         if self._end.over is not None:
             await asyncio.shield(self._end.over)
             return
         self._check_open()
-        await self._end.close()
+        if self._loop.is_closed():
+            self.terminate()    # there is nobody left to wait for
+            return
+        self._lender.check_loop()
+        await self._end.close(timeout)
 
     def terminate(self) -> None:
         """Close every connection at once."""
@@ -425,7 +550,9 @@ def create_pool(dsn: str | None = None, *, record_class: type[OtherT], **setting
 @overload
 def create_pool(
     dsn: str | None = None, *, init_size: int | None = None, min_size: int = DEFAULT_MIN_SIZE, max_size: int = 10,
-    max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0,
+    max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0, max_lifetime: float | None = None,
+    max_waiting: int | None = None, check: Check = None, check_after: float = 1.0, check_timeout: float = 5.0,
+    read_replicas: Any = None, replica_timeout: float = 1.0,
     connect: Callable[..., Awaitable[Any]] | None = None, setup: Callable[[Any], Awaitable[None]] | None = None,
     init: Callable[[Any], Awaitable[None]] | None = None, reset: Reset = None,
     loop: asyncio.AbstractEventLoop | None = None, connection_class: type[Connection[Any]] = Connection,
@@ -433,7 +560,9 @@ def create_pool(
 ) -> Pool[Record]: ...
 def create_pool(
     dsn: str | None = None, *, init_size: int | None = None, min_size: int = DEFAULT_MIN_SIZE, max_size: int = 10,
-    max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0,
+    max_queries: int = 50000, max_inactive_connection_lifetime: float = 300.0, max_lifetime: float | None = None,
+    max_waiting: int | None = None, check: Check = None, check_after: float = 1.0, check_timeout: float = 5.0,
+    read_replicas: Any = None, replica_timeout: float = 1.0,
     connect: Callable[..., Awaitable[Any]] | None = None, setup: Callable[[Any], Awaitable[None]] | None = None,
     init: Callable[[Any], Awaitable[None]] | None = None, reset: Reset = None,
     loop: asyncio.AbstractEventLoop | None = None, connection_class: type[Connection[Any]] = Connection,
@@ -445,10 +574,18 @@ def create_pool(
     user that change the session, so that statements which call them are followed by a reset. With `share` plain
     one-shot calls go together on up to so many busy connections when they are many (True: 4); `share=False` keeps them
     apart, `reset="always"` does so too and resets the session after each.
+
+    `max_lifetime` (seconds, up to a tenth less) is how long a connection is used. `check`, True for an empty query or
+    an async function of a connection, looks at one that was idle for `check_after` seconds before it is lent; one that
+    does not pass within `check_timeout` is replaced unseen. When `max_waiting` callers wait the next one gets
+    TooManyRequests. `read_replicas` (True for the standbys among the DSN's hosts, or a DSN of theirs) is where
+    `read_only=True` reads, unless there is none within `replica_timeout`. See docs/pool.md.
     """
     if isinstance(min_size, DefaultSize) and 0 < max_size < min_size:
         min_size = max_size if init_size is None else min(max_size, init_size)
     return Pool(
         dsn, init_size=init_size, min_size=min_size, max_size=max_size, max_queries=max_queries,
         max_inactive_connection_lifetime=max_inactive_connection_lifetime, connect=connect, setup=setup, init=init,
-        reset=reset, loop=loop, connection_class=connection_class, record_class=record_class, **connect_kwargs)
+        reset=reset, loop=loop, connection_class=connection_class, record_class=record_class,
+        max_lifetime=max_lifetime, max_waiting=max_waiting, check=check, check_after=check_after,
+        check_timeout=check_timeout, read_replicas=read_replicas, replica_timeout=replica_timeout, **connect_kwargs)

@@ -39,6 +39,22 @@ def check_sizes(min_size: int, max_size: int, init_size: int | None, max_queries
         raise ValueError("max_inactive_connection_lifetime is expected to be greater or equal to zero")
 
 
+def check_limits(
+    max_lifetime: float | None, max_waiting: int | None, check: Any, check_after: float, check_timeout: float
+) -> None:
+    """Refuse limits that make no sense."""
+    if max_lifetime is not None and not max_lifetime > 0:
+        raise ValueError(f"max_lifetime is expected to be greater than zero, or None, got {max_lifetime!r}")
+    if max_waiting is not None and (isinstance(max_waiting, bool) or max_waiting <= 0):
+        raise ValueError(f"max_waiting is expected to be greater than zero, or None, got {max_waiting!r}")
+    if check is not None and check is not True and not callable(check):
+        raise ValueError(f"check must be True, an async function of a connection or None, got {check!r}")
+    if not check_after >= 0:
+        raise ValueError(f"check_after is expected to be greater or equal to zero, got {check_after!r}")
+    if not check_timeout > 0:
+        raise ValueError(f"check_timeout is expected to be greater than zero, got {check_timeout!r}")
+
+
 def check_init_size(init_size: int, min_size: int, max_size: int) -> None:
     """Refuse to begin with fewer connections than are kept, or with more than there may be."""
     if init_size < 0:

@@ -2,15 +2,53 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import warnings
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import naming
+from asyncpg_core.exceptions import PoolTimeout
 from pgproto.errors import PoolClosed
 
 if TYPE_CHECKING:
     from asyncpg_core.pool import Pool
 
 CLOSE_WARNING_SECONDS = 60.0
+
+
+def weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls a bound method as long as its object is there, without keeping it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*args: Any) -> Any:
+        bound = reference()
+        return None if bound is None else bound(*args)
+
+    return call
+
+
+def end_unclosed(pool: Pool[Any]) -> None:
+    """Warn of a pool that is forgotten but not closed, and close its connections."""
+    warnings.warn(f"unclosed pool {pool!r}", ResourceWarning, stacklevel=3)
+    sessions = sessions_of(pool)
+
+    def end() -> None:
+        for session in sessions:
+            session.say_goodbye()
+
+    with contextlib.suppress(RuntimeError):     # the loop may be closed between the question and the call
+        if pool._loop.is_closed():
+            end()
+        else:
+            pool._loop.call_soon_threadsafe(end)
+
+
+def sessions_of(pool: Pool[Any]) -> list[Any]:
+    """Return the sessions of a pool, wherever their members are."""
+    state = pool._state
+    return [member.session for member in (*state.idle, *state.lent, *state.leaving)]
 
 
 class PoolEnd:
@@ -24,13 +62,26 @@ class PoolEnd:
         self.over: asyncio.Future[None] | None = None
         self.all_back: asyncio.Future[None] | None = None
 
-    async def close(self) -> None:
+    async def close(self, timeout: float | None) -> None:
         """Refuse who waits, wait for the borrowers, close everything; an end of the wait terminates the rest."""
+        if timeout is None:
+            await self.close_in_peace()
+            return
+        try:
+            await asyncio.wait_for(self.close_in_peace(), timeout)
+        except asyncio.TimeoutError:
+            raise PoolTimeout(f"the pool's connections were not all released within {timeout:g} s: "
+                              "the others were closed") from None
+
+    async def close_in_peace(self) -> None:
+        """Close without a bound of time."""
         pool, state = self.pool, self.pool._state
         self.over = pool._loop.create_future()
         idle = self.begin()
         warning = pool._loop.call_later(CLOSE_WARNING_SECONDS, self.warn)
         try:
+            if pool._replicas is not None:
+                await pool._replicas.pool.close()
             await asyncio.gather(*[member.close() for member in idle])
             while state.lent or state.leaving:
                 self.all_back = pool._loop.create_future()
@@ -56,16 +107,18 @@ class PoolEnd:
 
     def terminate(self) -> None:
         """Close every connection at once."""
+        if self.pool._replicas is not None:
+            self.pool._replicas.pool.terminate()
         self.begin()
         self.terminate_members()
         self.pool._is_closed = True
 
     def terminate_members(self) -> None:
         """Cancel what the pool is doing and say goodbye on every connection."""
-        for task in list(self.pool._tasks):
-            task.cancel()
-        state = self.pool._state
-        for session in [m.session for m in (*state.idle, *state.lent, *state.leaving)]:
+        with contextlib.suppress(RuntimeError):     # of a loop that is closed: it has ended them itself
+            for task in list(self.pool._tasks):
+                task.cancel()
+        for session in sessions_of(self.pool):
             session.say_goodbye()
 
     def on_member_gone(self) -> None:

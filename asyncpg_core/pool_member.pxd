@@ -12,11 +12,14 @@ cdef class PoolMember(Member):
     cdef readonly Session session
     cdef readonly Py_ssize_t number         # of its making, in the process
     cdef Py_ssize_t n_changes               # ParameterStatus messages seen when the current one-shot calls began
+    cdef public bint is_doubted             # an error says that its server may not be what it was
+    cdef Py_ssize_t n_changes_known         # ParameterStatus messages seen when its server was what it should be
     cdef bint is_changed                    # a one-shot call has changed the session, or may have
     cdef double trip_seconds
     cdef object face                        # weak reference to the borrower's connection, or None
     cdef tuple reset_statements
     cdef object __weakref__
+    cdef bint may_have_changed_role(self) except -1
     cdef bint is_dead(self, double now) except -1
     cdef object new_face(self, object pool)
     cdef tuple reset_query(self)

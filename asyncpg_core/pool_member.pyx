@@ -50,6 +50,14 @@ cdef class PoolMember(Member):
     cdef bint resets(self) except -1:
         return self.session.reset.op is not None or self.session.reset.awaited is not None
 
+    cdef bint may_have_changed_role(self) except -1:
+        """Whether something that was said since this was asked last may mean that the server has another role."""
+        cdef Py_ssize_t n = self.session.frontend.n_status_changes
+        if not self.is_doubted and n == self.n_changes_known:
+            return False
+        self.n_changes_known = n
+        return True
+
     cdef bint is_dead(self, double now) except -1:
         """Whether the server has hung up; asked without waiting, and only after some time unseen."""
         if self.session.is_closed or self.session.frontend.farewell is not None:

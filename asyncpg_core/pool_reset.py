@@ -24,7 +24,7 @@ RESET_SECONDS = 5.0
 class Resets:
     """The resets of one pool."""
 
-    __slots__ = ("n_errors", "pool")
+    __slots__ = ("__weakref__", "n_errors", "pool")
 
     def __init__(self, pool: Pool[Any]) -> None:
         self.pool = pool

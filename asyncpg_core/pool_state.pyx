@@ -11,6 +11,7 @@ slow statements are spread over all connections, and quick ones travel together.
 from collections import deque
 
 cimport cython
+from libc.math cimport INFINITY
 
 # At most so many calls on one member: what is written cannot go elsewhere if the first is slow.
 cdef enum:
@@ -25,10 +26,15 @@ cdef double STUCK_SECONDS = 0.05
 cdef double MEMORY = 0.9
 # What is believed before the first flight.
 cdef double UNKNOWN_PACE = 1.0
+# What a lifetime is shortened by at most, so that those who were connected together do not leave together.
+cdef double JITTER = 0.1
 
 
 cdef class Member:
     """A connection, as far as the decisions need it."""
+
+    def __cinit__(self):
+        self.leaves_at = INFINITY
 
     @property
     def is_resetting(self):
@@ -49,16 +55,19 @@ cdef class PoolState:
     """Sizes, members and waiters of a pool."""
 
     def __init__(self, Py_ssize_t min_size, Py_ssize_t max_size, double max_idle_seconds=300.0, *,
-                 Py_ssize_t n_lanes=0):
+                 Py_ssize_t n_lanes=0, double max_lifetime=0.0, Py_ssize_t max_waiting=0):
         self.min_size = min_size
         self.max_size = max_size
         self.max_idle_seconds = max_idle_seconds
+        self.max_lifetime = max_lifetime
+        self.max_waiting = max_waiting
         self.idle = []
         self.lent = set()
         # Being closed: the server may still count them, so they count against max_size, but not for the floor.
         self.leaving = set()
         self.waiters = deque()
         # Members that plain one-shot calls share, or may share; there are lanes for none without sharing.
+        self.lanes_wanted = n_lanes
         self.n_lanes = min(n_lanes, max_size)
         self.carriers = []
         self.pace = UNKNOWN_PACE
@@ -102,6 +111,7 @@ cdef class PoolState:
     def connected(self, Member member not None, double now):
         """A member that was being connected is ready: return the waiter it goes to, or None if it is idle now."""
         self.n_connecting -= 1
+        self.n_opened += 1
         return self.place(member, now)
 
     def connect_failed(self):
@@ -120,9 +130,26 @@ cdef class PoolState:
         self.idle.append(member)
         return None
 
+    def start_life(self, Member member not None, double now, double chance):
+        """Say when a new member has lived long enough: max_lifetime, shortened by as much as `chance` (0 to 1) says."""
+        if self.max_lifetime > 0:
+            member.leaves_at = now + self.max_lifetime * (1 - JITTER * chance)
+
     def is_outdated(self, Member member not None):
         """Whether the pool was told to replace the members of its time."""
         return member.generation != self.generation
+
+    def is_to_leave(self, Member member not None, double now):
+        """Whether a member that is given back is closed instead of lent again."""
+        return self.has_served(member, now)
+
+    cdef bint has_served(self, Member member, double now) except -1:
+        if self.is_closing or member.generation != self.generation or member.leaves_at <= now:
+            return True
+        if self.is_shrinking:
+            self.is_shrinking = self.n_staying > self.max_size
+            return self.is_shrinking
+        return False
 
     def retire(self, Member member not None):
         """A lent member is to be closed; it is forgotten when that has happened."""
@@ -135,9 +162,13 @@ cdef class PoolState:
         for members in (self.lent, self.leaving):
             if member in members:
                 members.discard(member)
+                self.n_closed += 1
+                self.n_lost += members is self.lent
                 return True
         if member in self.idle:
             self.idle.remove(member)
+            self.n_closed += 1
+            self.n_lost += 1
             return True
         return False
 
@@ -150,21 +181,46 @@ cdef class PoolState:
         return max(0, min(max(for_waiters, for_floor), self.max_size - self.size))
 
     def expire(self, double now):
-        """Take out and return the members that were idle too long; the floor stays."""
-        expired = []
-        if self.max_idle_seconds <= 0:
-            return expired
-        while (self.idle and self.n_staying > self.min_size
-               and (<Member>self.idle[0]).idle_since + self.max_idle_seconds <= now):
-            expired.append(self.idle.pop(0))
+        """Take out and return the idle members that have lived long enough, and those idle too long above the floor."""
+        cdef Member member
+        cdef list expired = []
+        if self.max_lifetime > 0:
+            expired = [member for member in self.idle if member.leaves_at <= now]
+            for member in expired:
+                self.idle.remove(member)
+        if self.max_idle_seconds > 0:
+            while (self.idle and self.n_staying > self.min_size
+                   and (<Member>self.idle[0]).idle_since + self.max_idle_seconds <= now):
+                expired.append(self.idle.pop(0))
         self.leaving.update(expired)
         return expired
 
-    def next_expiry(self):
-        """When `expire` is to be called next, None if there is nothing to expire."""
-        if self.max_idle_seconds <= 0 or not self.idle or self.n_staying <= self.min_size:
-            return None
-        return (<Member>self.idle[0]).idle_since + self.max_idle_seconds
+    def next_expiry(self, double now=0.0):
+        """When `expire` is to be called next, None if there is nothing to expire.
+
+        The end of a life counts for lent members too, unless it has passed: then they leave when they come back.
+        """
+        cdef Member member
+        cdef double at = INFINITY
+        if self.max_idle_seconds > 0 and self.idle and self.n_staying > self.min_size:
+            at = (<Member>self.idle[0]).idle_since + self.max_idle_seconds
+        if self.max_lifetime > 0:
+            for member in (*self.idle, *self.lent):
+                if now < member.leaves_at < at:
+                    at = member.leaves_at
+        return None if at == INFINITY else at
+
+    def resize(self, Py_ssize_t min_size, Py_ssize_t max_size):
+        """Set other sizes: take out and return the idle members that are too many; lent ones leave when they return."""
+        cdef list surplus = []
+        self.min_size = min_size
+        self.max_size = max_size
+        self.n_lanes = min(self.lanes_wanted, max_size)
+        while self.idle and self.n_staying > max_size:
+            surplus.append(self.idle.pop(0))
+        self.leaving.update(surplus)
+        self.is_shrinking = self.n_staying > max_size
+        return surplus
 
     def outdate(self):
         """Every member of this time is to be replaced: take out and return the idle ones."""
@@ -172,6 +228,22 @@ cdef class PoolState:
         idle, self.idle = self.idle, []
         self.leaving.update(idle)
         return idle
+
+    @property
+    def is_full(self):
+        """Whether so many wait already that nobody else may."""
+        return 0 < self.max_waiting <= len(self.waiters)
+
+    def note_waiting(self, double seconds):
+        """Somebody has got a member after `seconds`."""
+        self.note_wait(seconds)
+
+    cdef int note_wait(self, double seconds) except -1:
+        self.n_waited += 1
+        self.wait_seconds += seconds
+        if seconds > self.wait_seconds_max:
+            self.wait_seconds_max = seconds
+        return 0
 
     def drop_waiter(self, waiter):
         """A waiter has given up; return whether it was still waiting."""
@@ -227,7 +299,8 @@ cdef class PoolState:
         n_best = self.most_riders()
         for member in self.carriers:
             n = member.n_riders
-            if n < n_best and now - member.moved_at <= STUCK_SECONDS and member.generation == self.generation:
+            if (n < n_best and now - member.moved_at <= STUCK_SECONDS and member.generation == self.generation
+                    and member.leaves_at > now):
                 best = member
                 n_best = n
         return best

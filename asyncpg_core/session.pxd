@@ -28,6 +28,7 @@ cdef class Session(Endpoint):
     cdef bint is_ticking
     cdef public bint is_closed
     cdef bint is_parting                    # Terminate is sent
+    cdef public str closed_text             # what a call is told then, if it is not the ordinary text
     cdef public object close_reason         # what the first failing operation is told, or None
     cdef readonly Py_ssize_t n_executed     # operations written, for max_queries
 
@@ -51,13 +52,13 @@ cdef class Session(Endpoint):
     cdef public object on_reset_failed      # called with (session, calls to be moved, error)
     cdef public double round_trip           # seconds to the server and back, 0 if it is here or nobody knows
     cdef bint is_waking                     # the read callback resumes tasks: what they start is written together
-    cdef public object member               # the pool's, or None
     cdef Py_ssize_t n_written               # operations written, those of the cache included
     cdef Py_ssize_t n_written_at_reset
     cdef public object on_told              # called with (session, notices, notifications)
     cdef public object watchers             # Watchers: query loggers and termination listeners, or None
     cdef public object on_bad_member        # called with (session, group, error); set by the pipeline block
     cdef public object pipeline             # the open Pipeline block, or None
+    cdef object __weakref__
 
     cdef int make_operation(self, Call call) except -1
     cdef int wake_together(self, list wakes) except -1

@@ -22,6 +22,7 @@ from pgproto.operations.operation import Group, Operation
 @final
 class Session(Endpoint):
     is_closed: bool
+    closed_text: str | None
     close_reason: BaseException | None
     has_begun: bool
     ended_unsurely: bool
@@ -32,7 +33,6 @@ class Session(Endpoint):
     on_end: Callable[[Session], object] | None
     on_reset_failed: Callable[[Session, list[Call[Any]], BaseException], object] | None
     round_trip: float
-    member: Any
     on_told: Callable[[Session, list[dict[str, str]], list[tuple[int, str, str]]], object] | None
     pipeline: Pipeline | None
     watchers: Any

@@ -33,8 +33,7 @@ from asyncpg_core.canceller import Canceller
 from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import heals
 from asyncpg_core.introspection import Introspector
-from pgproto.errors import (
-    ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError)
+from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError
 
 # Seconds that the server has to hang up after its farewell.
 cdef double FAREWELL_BOUND = 1.0
@@ -67,7 +66,7 @@ cdef class Session(Endpoint):
     cdef int start_call(self, object awaited) except -1:
         cdef Call call = awaited
         if self.is_closed or self.is_parting:
-            raise InterfaceError("connection is closed")
+            raise InterfaceError(self.closed_text or "connection is closed")
         if running_loop() is not self.loop:
             raise InterfaceError(f"the connection belongs to the event loop {self.loop!r}, the call was made from "
                                  f"{running_loop()!r}")
@@ -564,7 +563,7 @@ cdef class Session(Endpoint):
         lost = self.frontend.lose()
         queue = list(self.queue) + self.introspector.held_calls()
         self.queue.clear()
-        tell_written(lost, error, farewell, self.close_reason, self.frontend.is_ready)
+        tell_written(lost, error, farewell, self.close_reason, self.frontend.is_ready, self.frontend.status)
         tell_unwritten(queue, self, error, farewell, self.close_reason)
         self.descriptions.asked = []
         self.statements.clear(server_knows=False)
@@ -576,7 +575,7 @@ cdef class Session(Endpoint):
     def say_goodbye(self):
         """Send Terminate as far as the socket takes it, and close."""
         if not self.is_closed:
-            if not self.transport.is_closed:
+            if not self.transport.is_closed and not self.loop.is_closed():
                 self.frontend.put_terminate()
                 self.transport.flush()
             self.transport.lose(None)

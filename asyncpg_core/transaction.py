@@ -14,15 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import naming
 from asyncpg_core.endings import leave_ending
-from asyncpg_core.exceptions import QueryTimeout
+from asyncpg_core.exceptions import OUTCOME_UNKNOWN, CommitTimeout, QueryTimeout
 from asyncpg_core.healing import add_note
 from asyncpg_core.statement_cache import new_name
-from pgproto.errors import (
-    ConnectionDoesNotExistError,
-    InterfaceError,
-    TransactionResolutionUnknownError,
-    TransactionRolledBackError,
-)
+from pgproto.errors import InterfaceError, TransactionRolledBackError
 
 if TYPE_CHECKING:
     from asyncpg_core.connection import Connection
@@ -31,15 +26,6 @@ if TYPE_CHECKING:
 ISOLATION_LEVELS = {"read_committed", "read_uncommitted", "repeatable_read", "serializable"}
 # Leaving a block waits this long for its ROLLBACK.
 ROLLBACK_SECONDS = 5.0
-OUTCOME_UNKNOWN = "the outcome of the COMMIT is unknown"
-
-
-class CommitTimeout(TransactionResolutionUnknownError, QueryTimeout):
-    """COMMIT has not been answered in time: it may or may not have happened."""
-
-
-class CommitConnectionLost(TransactionResolutionUnknownError, ConnectionDoesNotExistError):
-    """The connection was lost after COMMIT was sent: it may or may not have happened."""
 
 
 class State(enum.Enum):
@@ -232,10 +218,6 @@ class Transaction:
             tag = await self._finish("COMMIT", State.COMMITTED, None)
         except QueryTimeout as error:
             raise CommitTimeout(f"{OUTCOME_UNKNOWN}: {error}") from error
-        except ConnectionDoesNotExistError as error:
-            if error.safe_to_retry:
-                raise
-            raise CommitConnectionLost(f"{OUTCOME_UNKNOWN}: {error}") from error
         except asyncio.CancelledError as error:
             add_note(error, OUTCOME_UNKNOWN)
             raise

@@ -68,6 +68,13 @@ class StreamProtocol(asyncio.BufferedProtocol):
         self.transport.resume_writing()
 
 
+def close_socket_under(stream):
+    """Close the socket of an asyncio transport whose loop is not to be told, or cannot be any more."""
+    sock = getattr(stream.get_extra_info("socket"), "_sock", None)
+    if sock is not None:        # uvloop has none to close: what it has ends with the loop
+        sock.close()
+
+
 def can_be_direct(loop):
     """Whether the loop can tell when a file descriptor is readable."""
     return sys.platform != "win32" and not type(loop).__name__.startswith("Proactor")
@@ -273,6 +280,20 @@ cdef class Transport:
         except OSError:
             return b""
 
+    def disown(self):
+        """Close this process's descriptor and leave all else alone."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self.is_reading = False
+        if self.watch is not None:
+            self.watch.cancel()
+        if self.sock is not None:
+            self.fd = -1
+            self.sock.close()
+        else:
+            close_socket_under(self.stream)
+
     def is_closing(self):
         """As an asyncio transport's: whether nothing can be sent any more."""
         return self.is_closed
@@ -284,6 +305,10 @@ cdef class Transport:
     cdef int lose(self, object error) except -1:
         if self.is_closed:
             return 0
+        if self.loop.is_closed():
+            # Its selector has gone with it.
+            self.disown()
+            return self.endpoint.on_lost(error)
         self.is_closed = True
         self.is_reading = False
         if self.watch is not None:

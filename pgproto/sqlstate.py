@@ -25,10 +25,10 @@ class SQLStatementNotYetCompleteError(PostgresError): sqlstate = "03000"
 
 class PostgresConnectionError(PostgresError): sqlstate = "08000"
 class ClientCannotConnectError(PostgresConnectionError): sqlstate = "08001"
-class ConnectionDoesNotExistError(PostgresConnectionError): sqlstate = "08003"; safe_to_retry: bool = False; sqlstate_of_cause: str | None = None
+class ConnectionDoesNotExistError(PostgresConnectionError): sqlstate = "08003"; safe_to_retry: bool = False; sqlstate_of_cause: str | None = None; outcome: str | None = None
 class ConnectionRejectionError(PostgresConnectionError): sqlstate = "08004"
 class ConnectionFailureError(PostgresConnectionError): sqlstate = "08006"
-class TransactionResolutionUnknownError(PostgresConnectionError): sqlstate = "08007"
+class TransactionResolutionUnknownError(PostgresConnectionError): sqlstate = "08007"; outcome: str | None = "unknown"
 class ProtocolViolationError(PostgresConnectionError): sqlstate = "08P01"
 
 class TriggeredActionError(PostgresError): sqlstate = "09000"

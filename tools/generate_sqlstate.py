@@ -23,7 +23,11 @@ from pgproto.error_base import PostgresError, PostgresLogMessage
 
 
 # Facts that the client adds: a lost connection says whether the server can have executed what was pending.
-FACTS = {"ConnectionDoesNotExistError": "; safe_to_retry: bool = False; sqlstate_of_cause: str | None = None"}
+FACTS = {
+    "ConnectionDoesNotExistError":
+        "; safe_to_retry: bool = False; sqlstate_of_cause: str | None = None; outcome: str | None = None",
+    "TransactionResolutionUnknownError": '; outcome: str | None = "unknown"',
+}
 
 
 def read_table(text: str) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ OURS = {
     "asyncpg_core.copy_rows": ("CopyRows",),
     "asyncpg_core.cursor": ("CursorFactory", "CursorIterator", "Cursor"),
     "asyncpg_core.pipeline": ("Pipeline",),
-    "asyncpg_core.pool": ("Pool", "PoolAcquireContext"),
+    "asyncpg_core.pool": ("Pool", "PoolAcquireContext", "PoolStats"),
     "asyncpg_core.prepared_statement": ("PreparedStatement",),
     "asyncpg_core.protocol": ("Protocol", "Record"),
     "asyncpg_core.server_version": ("split_server_version_string",),

@@ -5,7 +5,7 @@ from typing_extensions import assert_type
 
 import asyncpg_core
 from asyncpg_core import Connection, Pool, Record
-from asyncpg_core.pool import PoolAcquireContext
+from asyncpg_core.pool import PoolAcquireContext, PoolStats
 from tests.typing.connection_types import Own, Row
 
 
@@ -42,6 +42,23 @@ async def one_shots(pool: Pool[Row]) -> None:
     assert_type(await pool.copy_records_to_table("t", records=[(1,)]), str)
 
 
+async def turnover(pool: Pool[Row]) -> None:
+    assert_type(await pool.resize(min_size=1, max_size=4), None)
+    assert_type(await pool.drain(timeout=1), None)
+    assert_type(await pool.rotate(password="other"), None)
+    assert_type(await pool.close(timeout=1), None)
+    assert_type(pool.stats(), PoolStats)
+    assert_type(pool.stats().n_acquired, int)
+
+
+async def reading(pool: Pool[Row]) -> None:
+    token = await pool.lsn()
+    assert_type(token, str)
+    assert_type(await pool.fetch("select 1", read_only=True, wait_for_lsn=token), list[Row])
+    async with pool.acquire(read_only=True, timeout=1) as connection:
+        assert_type(connection, Connection[Row])
+
+
 async def hooks() -> None:
     async def init(connection: Connection[Record]) -> None:
         await connection.set_type_codec("json", schema="pg_catalog", encoder=str, decoder=str)
@@ -49,7 +66,8 @@ async def hooks() -> None:
     async def setup(connection: Connection[Record]) -> None:
         await connection.execute("set search_path to a")
 
-    async with asyncpg_core.create_pool(init=init, setup=setup, connection_class=Own, max_queries=10) as pool:
+    async with asyncpg_core.create_pool(init=init, setup=setup, connection_class=Own, max_queries=10,
+                                        check=init, max_lifetime=3600, max_waiting=100, read_replicas=True) as pool:
         assert_type(pool.get_size(), int)
         assert_type(pool.get_idle_size(), int)
         assert_type(pool.is_closing(), bool)

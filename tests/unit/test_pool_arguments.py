@@ -25,6 +25,15 @@ def make(**settings):
     ({"min_size": 0, "max_size": 4, "init_size": -1}, "init_size is expected to be greater or equal to zero"),
     ({"max_queries": 0}, "max_queries is expected to be greater than zero"),
     ({"max_inactive_connection_lifetime": -0.1}, "max_inactive_connection_lifetime is expected"),
+    ({"max_lifetime": 0}, "max_lifetime is expected to be greater than zero"),
+    ({"max_lifetime": float("nan")}, "max_lifetime is expected to be greater than zero"),
+    ({"max_waiting": 0}, "max_waiting is expected to be greater than zero"),
+    ({"max_waiting": True}, "max_waiting is expected to be greater than zero"),
+    ({"check": "yes"}, "check must be True, an async function"),
+    ({"check": True, "check_after": -1}, "check_after is expected to be greater or equal to zero"),
+    ({"check": True, "check_timeout": 0}, "check_timeout is expected to be greater than zero"),
+    ({"read_replicas": True, "replica_timeout": 0}, "replica_timeout is expected to be greater than zero"),
+    ({"read_replicas": "http://elsewhere"}, "the scheme must be"),
 ])
 def test_sizes_that_make_no_sense_are_value_errors(settings, text):
     with pytest.raises(ValueError, match=text):

@@ -153,12 +153,101 @@ def test_closing_hands_out_the_idle_ones_and_the_waiters_and_opens_nothing_more(
     assert state.close() == ([], [])
 
 
+def test_a_member_leaves_after_its_lifetime_which_chance_shortens_by_a_tenth_at_most():
+    state, (a, b, c) = filled(3, min_size=3, max_idle_seconds=0.0, max_lifetime=100.0)
+    for member, chance in ((a, 0.0), (b, 0.5), (c, 1.0)):
+        state.start_life(member, 10.0, chance)
+    assert [member.leaves_at for member in (a, b, c)] == [110.0, 105.0, 100.0]
+    assert state.next_expiry(10.0) == 100.0 and state.expire(99.9) == []
+    assert state.expire(105.0) == [b, c] and state.leaving == {b, c} and state.shortage() == 2
+    assert state.next_expiry(105.0) == 110.0 and state.expire(111.0) == [a] and state.next_expiry(111.0) is None
+
+
+def test_a_lent_member_that_has_lived_long_enough_leaves_when_it_comes_back():
+    state, (a,) = filled(1, max_lifetime=10.0)
+    state.start_life(a, 0.0, 0.0)
+    state.take_idle()
+    assert state.expire(20.0) == [] and state.next_expiry(20.0) is None
+    assert not state.is_to_leave(a, 9.9) and state.is_to_leave(a, 10.0)
+
+
+def test_without_a_lifetime_a_member_stays():
+    state, (a,) = filled(1)
+    state.start_life(a, 0.0, 1.0)
+    assert not state.is_to_leave(a, 1e12) and state.next_expiry(1e12) is not None
+
+
+def test_nobody_joins_the_calls_of_a_member_that_is_to_leave():
+    state, (a,) = filled(1, max_size=1, n_lanes=1, max_lifetime=10.0)
+    state.start_life(a, 0.0, 0.0)
+    state.take_idle()
+    state.start_carrying(a)
+    a.n_riders, a.moved_at, state.pace = 1, 9.99, 0.0001
+    assert state.carrier(9.99) is a and state.carrier(10.0) is None
+
+
+def test_a_pool_that_shrinks_closes_idle_members_now_and_lent_ones_when_they_come_back():
+    state, (a, b, c, d) = filled(4, min_size=4, max_size=4)
+    for _ in range(3):
+        state.take_idle()
+    assert state.resize(1, 2) == [a] and state.n_staying == 3 and not state.may_connect()
+    assert state.is_to_leave(d, 0.0)
+    state.retire(d)
+    assert not state.is_to_leave(c, 0.0) and not state.is_to_leave(b, 0.0)
+    assert state.give_back(c, 1.0) is None and state.shortage() == 0
+    for member in (a, d):
+        state.forget(member)
+    assert (state.size, state.min_size, state.max_size) == (2, 1, 2)
+
+
+def test_a_pool_that_grows_has_room_for_those_who_wait():
+    state, (_a,) = filled(1, max_size=1)
+    state.take_idle()
+    state.waiters.extend("xy")
+    assert state.shortage() == 0
+    assert state.resize(0, 3) == [] and state.shortage() == 2
+
+
+def test_a_pool_that_shrinks_has_fewer_lanes_and_gets_them_back():
+    state = PoolState(0, 8, n_lanes=4)
+    state.resize(0, 2)
+    assert state.n_lanes == 2
+    state.resize(0, 8)
+    assert state.n_lanes == 4
+
+
+def test_a_queue_is_full_when_as_many_wait_as_may():
+    state = PoolState(0, 1, max_waiting=2)
+    for waiter in "ab":
+        assert not state.is_full
+        state.waiters.append(waiter)
+    assert state.is_full
+    state.drop_waiter("a")
+    assert not state.is_full
+    unbounded = PoolState(0, 1)
+    unbounded.waiters.extend(range(1000))
+    assert not unbounded.is_full
+
+
+def test_what_was_opened_closed_and_lost_is_counted():
+    state, (a, b, _c) = filled(3)
+    state.take_idle()
+    state.take_idle()
+    state.retire(b)
+    assert (state.n_opened, state.n_closed, state.n_lost) == (3, 0, 0)
+    assert state.forget(b) and (state.n_closed, state.n_lost) == (1, 0)
+    assert state.forget(a) and (state.n_closed, state.n_lost) == (2, 1)
+    state.note_waiting(0.5)
+    state.note_waiting(0.25)
+    assert (state.n_waited, state.wait_seconds, state.wait_seconds_max) == (2, 0.75, 0.5)
+
+
 class PoolMachine(RuleBasedStateMachine):
     """Random lives of a pool; the model is a list of waiters and a dict of where each member is."""
 
     def __init__(self):
         super().__init__()
-        self.state = PoolState(2, 5, 10.0)
+        self.state = PoolState(2, 5, 10.0, max_lifetime=40.0)
         self.now = 0.0
         self.where = {}
         self.waiting = []
@@ -195,15 +284,17 @@ class PoolMachine(RuleBasedStateMachine):
         for _ in range(self.state.shortage()):
             assert self.state.may_connect()
             self.n_connecting += 1
-        assert self.state.is_closing or self.state.size == 5 or (
-            self.n_connecting >= len(self.waiting) and self.state.n_staying >= 2)
+        assert self.state.is_closing or self.state.size >= self.state.max_size or (
+            self.n_connecting >= len(self.waiting) and self.state.n_staying >= self.state.min_size)
 
     @precondition(lambda self: self.n_connecting)
     @rule(works=st.booleans())
     def end_connect(self, works):
         self.n_connecting -= 1
         if works and not self.state.is_closing:
-            member = Member()
+            member = Member(generation=self.state.generation)
+            self.state.start_life(member, self.now, 0.5)
+            assert member.leaves_at == self.now + 38.0
             self.placed(member, self.state.connected(member, self.now))
         else:
             self.state.connect_failed()
@@ -213,7 +304,9 @@ class PoolMachine(RuleBasedStateMachine):
     def give_back(self, choice):
         lent = self.members("lent")
         member = lent[choice % len(lent)]
-        if self.state.is_closing or self.state.is_outdated(member):
+        if self.state.is_to_leave(member, self.now):
+            assert (self.state.is_closing or self.state.is_outdated(member) or member.leaves_at <= self.now
+                    or self.state.n_staying > self.state.max_size)
             self.state.retire(member)
             self.where[member] = "leaving"
         else:
@@ -235,10 +328,17 @@ class PoolMachine(RuleBasedStateMachine):
     def expire(self, seconds):
         self.now += seconds
         for member in self.state.expire(self.now):
-            assert member.idle_since + 10.0 <= self.now
+            assert member.idle_since + 10.0 <= self.now or member.leaves_at <= self.now
             self.where[member] = "leaving"
-        due = self.state.next_expiry()
+        due = self.state.next_expiry(self.now)
         assert due is None or due > self.now
+
+    @rule(sizes=st.sampled_from([(0, 1), (2, 5), (1, 3), (5, 5)]))
+    def resize(self, sizes):
+        for member in self.state.resize(*sizes):
+            assert self.where[member] == "idle"
+            self.where[member] = "leaving"
+        assert self.state.n_staying <= sizes[1] or not self.state.idle
 
     @rule()
     def outdate(self):
@@ -257,7 +357,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def sizes_hold(self):
-        assert self.state.size == len(self.where) + self.n_connecting <= 5
+        assert self.state.size == len(self.where) + self.n_connecting <= 5      # the most that there ever was room for
 
     @invariant()
     def everybody_is_in_one_place(self):
