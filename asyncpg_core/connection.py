@@ -19,6 +19,7 @@ from asyncpg_core.connect import find_session
 from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.dsn import resolve
+from asyncpg_core.limit import within
 from asyncpg_core.listeners import Listening
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
 from asyncpg_core.parting import drain, part
@@ -34,6 +35,7 @@ from asyncpg_core.transaction import Transaction
 from pgproto.columns.plan import column_options
 from pgproto.errors import InterfaceError
 from pgproto.record import Record
+from pgproto.secret import without_frames
 from pgproto.statement import Statement
 
 if TYPE_CHECKING:
@@ -241,6 +243,8 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
     def is_in_transaction(self) -> bool:
         """Whether a transaction block is open, a failed one included."""
         session = self._session
+        if session.is_closed:
+            return False    # It has ended with the connection.
         return session.has_begun or (session.frontend.transaction_status != "I" and not session.n_ending)
 
     def is_closed(self) -> bool:
@@ -353,7 +357,7 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
             return
         seconds = timeout if timeout is not None else self._config.command_timeout or CLOSE_SECONDS
         try:
-            await asyncio.wait_for(self._part(), seconds)
+            await within(seconds, self._part())
         except BaseException:
             session.abort()
             raise
@@ -422,17 +426,23 @@ async def connect(
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     """
-    check_classes(connection_class, record_class)
-    client = client_options(
-        statement_cache_size=statement_cache_size, max_cached_statement_lifetime=max_cached_statement_lifetime,
-        max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
-        prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types,
-        infinity=infinity, interval=interval, array_bounds=array_bounds)
-    params = resolve(
-        dsn, host=host, port=port, user=user, password=password, passfile=passfile, service=service,
-        servicefile=servicefile, database=database, ssl=ssl, direct_tls=direct_tls, server_settings=server_settings,
-        target_session_attrs=target_session_attrs, krbsrvname=krbsrvname, gsslib=gsslib, timeout=timeout,
-        connect_timeout=connect_timeout, security=security, allow_cleartext_password=allow_cleartext_password, **libpq)
+    try:
+        check_classes(connection_class, record_class)
+        client = client_options(
+            statement_cache_size=statement_cache_size, max_cached_statement_lifetime=max_cached_statement_lifetime,
+            max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
+            prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types,
+            infinity=infinity, interval=interval, array_bounds=array_bounds)
+        params = resolve(
+            dsn, host=host, port=port, user=user, password=password, passfile=passfile, service=service,
+            servicefile=servicefile, database=database, ssl=ssl, direct_tls=direct_tls,
+            server_settings=server_settings, target_session_attrs=target_session_attrs, krbsrvname=krbsrvname,
+            gsslib=gsslib, timeout=timeout, connect_timeout=connect_timeout, security=security,
+            allow_cleartext_password=allow_cleartext_password, **libpq)
+    except Exception as error:
+        raise without_frames(error)
+    finally:
+        del dsn, password, libpq
     return await connect_with(params, client, connection_class, record_class)
 
 
