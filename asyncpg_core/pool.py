@@ -18,7 +18,6 @@ from asyncpg_core.call import Call
 from asyncpg_core.call_maker import CallMaker
 from asyncpg_core.connection import Connection, OtherT, connect_with
 from asyncpg_core.cursor import RecordT
-from asyncpg_core.dsn import resolve
 from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.leases import drop_unsent
 from asyncpg_core.lending import Lender
@@ -32,6 +31,7 @@ from asyncpg_core.pool_arguments import (
     check_reset,
     check_sizes,
     lanes_of,
+    resolve_both,
 )
 from asyncpg_core.pool_calls import ONE_SHOTS, MethodCalls, choose_calls
 from asyncpg_core.pool_columns import PoolColumns
@@ -43,6 +43,7 @@ from asyncpg_core.pool_state import PoolState
 from asyncpg_core.pool_upkeep import Upkeep
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
 from pgproto.record import Record
+from pgproto.secret import without_frames
 
 # How long a user's setup that has run out of time may take to end.
 SETUP_END_SECONDS = 5.0
@@ -203,9 +204,7 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
             check_made(connection, self._connection_class)
             return connection
         if self._resolved is None:
-            given = {k: v for k, v in self._connect_kwargs.items() if k in CLIENT_KEYWORDS}
-            rest = {k: v for k, v in self._connect_kwargs.items() if k not in CLIENT_KEYWORDS}
-            self._resolved = resolve(*self._connect_args, **rest), client_options(**given)
+            self._resolved = resolve_both(self._connect_args, self._connect_kwargs)
         params, client = self._resolved
         return await connect_with(
             params, client, self._connection_class, self._record_class, self._keys, self._session_functions)
@@ -448,7 +447,12 @@ def create_pool(
     """
     if isinstance(min_size, DefaultSize) and 0 < max_size < min_size:
         min_size = max_size if init_size is None else min(max_size, init_size)
-    return Pool(
-        dsn, init_size=init_size, min_size=min_size, max_size=max_size, max_queries=max_queries,
-        max_inactive_connection_lifetime=max_inactive_connection_lifetime, connect=connect, setup=setup, init=init,
-        reset=reset, loop=loop, connection_class=connection_class, record_class=record_class, **connect_kwargs)
+    try:
+        return Pool(
+            dsn, init_size=init_size, min_size=min_size, max_size=max_size, max_queries=max_queries,
+            max_inactive_connection_lifetime=max_inactive_connection_lifetime, connect=connect, setup=setup, init=init,
+            reset=reset, loop=loop, connection_class=connection_class, record_class=record_class, **connect_kwargs)
+    except Exception as error:
+        raise without_frames(error)
+    finally:
+        del dsn, connect_kwargs

@@ -4,8 +4,11 @@ from __future__ import annotations
 from typing import Any
 
 from asyncpg_core.connection import check_classes
+from asyncpg_core.dsn import resolve
 from asyncpg_core.naming import name_of
+from asyncpg_core.options import CLIENT_KEYWORDS, ClientOptions, ConnectOptions, client_options
 from pgproto.errors import InterfaceError
+from pgproto.secret import without_frames
 
 
 def check_pool_classes(connection_class: Any, record_class: Any) -> None:
@@ -14,6 +17,18 @@ def check_pool_classes(connection_class: Any, record_class: Any) -> None:
         check_classes(connection_class, record_class)
     except InterfaceError as error:
         raise TypeError(str(error)) from error.__cause__
+
+
+def resolve_both(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[ConnectOptions, ClientOptions]:
+    """Return what the arguments of connect say of the server and of the client; no frame keeps them."""
+    try:
+        client = client_options(**{name: value for name, value in keywords.items() if name in CLIENT_KEYWORDS})
+        return resolve(*arguments, **{name: value for name, value in keywords.items() if name not in CLIENT_KEYWORDS}
+                       ), client
+    except Exception as error:
+        raise without_frames(error)
+    finally:
+        del arguments, keywords
 
 
 def check_made(connection: Any, connection_class: Any) -> None:
