@@ -100,6 +100,7 @@ storm: $(VENV)/.have-test build
 
 soak: $(VENV)/.have-test build
 	@$(PY) -m tests.soak --minutes $(MINUTES)
+	@$(PY) -m tests.memory
 
 # A driver that cannot be had for this Python is named and left out; the others are compared.
 $(VENV)/.have-bench-each: tools/requirements-bench-each.txt tools/install_each.py | $(VENV)/bin/python

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import itertools
 import logging
 import os
 import random
@@ -120,9 +121,11 @@ async def notify(pool: Any, number: int) -> None:
     async with pool.acquire() as connection:
         listener: Callable[..., None] = lambda *_: heard.set()  # noqa: E731
         await connection.add_listener("soak", listener)
-        await connection.execute("SELECT pg_notify('soak', $1)", str(number))
-        await asyncio.wait_for(heard.wait(), 10)
-        await connection.remove_listener("soak", listener)
+        try:
+            await connection.execute("SELECT pg_notify('soak', $1)", str(number))
+            await asyncio.wait_for(heard.wait(), 10)
+        finally:
+            await connection.remove_listener("soak", listener)
 
 
 async def fail(pool: Any, number: int) -> None:
@@ -142,13 +145,15 @@ KINDS: tuple[Callable[[Any, int], Awaitable[None]], ...] = (
 class Soak:
     """The pool, who works with it, and what was counted."""
 
-    def __init__(self, cluster: Cluster, seconds: float) -> None:
+    def __init__(self, cluster: Cluster, seconds: float, n_measures: int = N_MEASURES) -> None:
         self.cluster = cluster
         self.seconds = seconds
+        self.n_measures = n_measures
         self.outcomes: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.n_done = 0
         self.calm = asyncio.Event()
+        self.at_server = asyncio.Lock()
         self.n_working = 0
         self.is_over = False
         self.pool: Any = None
@@ -189,25 +194,28 @@ class Soak:
     async def trouble(self) -> None:
         """Change the schema, end backends, and restart the server, one after the other."""
         chance = random.Random(1)
-        for n in range(1_000_000):
+        for n in itertools.count(6):     # the fourth of them is a restart
             await asyncio.sleep(0.7)
-            await self.calm.wait()
-            try:
-                if n % 10 == 9:
-                    await asyncio.to_thread(self.cluster.restart, immediate=chance.random() < 0.5)
-                    self.outcomes["restarts"] += 1
-                elif n % 3 == 0:
-                    await self.change_schema(n)
-                elif n % 3 == 1:
-                    await asyncio.to_thread(
-                        self.cluster.sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-                        "application_name = 'soak' ORDER BY random() LIMIT 3")
-                else:
-                    connection = await asyncpg_core.connect(self.cluster.dsn())
-                    await connection.fetchval("SELECT 1")
-                    await connection.close()
-            except EXPECTED as error:
-                self.outcomes[f"trouble: {type(error).__name__}"] += 1
+            async with self.at_server:
+                await self.one_trouble(n, chance)
+
+    async def one_trouble(self, n: int, chance: random.Random) -> None:
+        try:
+            if n % 10 == 9:
+                await asyncio.to_thread(self.cluster.restart, immediate=chance.random() < 0.5)
+                self.outcomes["restarts"] += 1
+            elif n % 3 == 0:
+                await self.change_schema(n)
+            elif n % 3 == 1:
+                await asyncio.to_thread(
+                    self.cluster.sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                    "application_name = 'soak' ORDER BY random() LIMIT 3")
+            else:
+                connection = await asyncpg_core.connect(self.cluster.dsn())
+                await connection.fetchval("SELECT 1")
+                await connection.close()
+        except EXPECTED as error:
+            self.outcomes[f"trouble: {type(error).__name__}"] += 1
 
     async def change_schema(self, n: int) -> None:
         kind = "text" if n % 2 else "varchar(100)"
@@ -248,9 +256,10 @@ class Soak:
         measures = []
         self.calm.set()
         print(HEAD)
-        for _ in range(N_MEASURES):
-            await asyncio.sleep(self.seconds / N_MEASURES)
-            measures.append(await self.measure())
+        for _ in range(self.n_measures):
+            await asyncio.sleep(self.seconds / self.n_measures)
+            async with self.at_server:
+                measures.append(await self.measure())
             print(measures[-1].line(), flush=True)
         self.is_over = True
         trouble.cancel()

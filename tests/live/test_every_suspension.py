@@ -4,6 +4,7 @@ Which coroutines there are is read from tests/public_api.txt; how each is called
 tests/support/public_calls.py.
 """
 import asyncio
+import functools
 import inspect
 import logging
 import types
@@ -11,7 +12,10 @@ import types
 import pytest
 
 import asyncpg_core
+from asyncpg_core import Connection
+from asyncpg_core.compat.homes import METHODS
 from asyncpg_core.exceptions import PostgresError
+from asyncpg_core.protocol import Protocol
 from tests.support.public_calls import CASES, PLAIN, SEAMS, Place, is_coroutine, public_names, uncovered
 from tests.support.suspensions import MAX_SUSPENSIONS, Moment, cancelled_at
 from tests.support.waiting import until
@@ -120,6 +124,36 @@ async def test_cancelled_anywhere_it_leaves_everything_in_order(label, dsn, obse
         place.end()
         place.pool.terminate()
     assert [record.getMessage() for record in caplog.records] == []
+
+
+SEEN_CLASSES = ("Connection.", "PreparedStatement.", "Cursor", "Transaction.")
+SEEN_WAYS = [label for label, case in CASES.items() if label.startswith(SEEN_CLASSES) and not case.ends]
+
+
+@pytest.mark.timeout(120)
+async def test_so_does_what_tracers_have_put_their_wrappers_around(dsn, observer, monkeypatch):
+    """Calls then go by coroutines of other modules."""
+    for cls, names in ((Connection, ("_execute", "_executemany", "execute")), (Protocol, METHODS)):
+        for name in names:
+            monkeypatch.setattr(cls, name, wrapped(getattr(cls, name)))
+    place = await open_place(dsn)
+    try:
+        for label in SEEN_WAYS:
+            for at in range(1, MAX_SUSPENSIONS):
+                if (await one_run(place, label, at, Moment.DONE, 1)).n_suspensions < at:
+                    break
+        await place.pool.close()
+    finally:
+        place.end()
+        place.pool.terminate()
+
+
+def wrapped(function):
+    @functools.wraps(function)
+    async def wrapper(*args, **kwargs):
+        return await function(*args, **kwargs)
+
+    return wrapper
 
 
 def test_every_public_coroutine_has_a_case():

@@ -4,31 +4,17 @@ Peaks are measured by tests/memory.py in processes of their own, counts of objec
 """
 import asyncio
 import gc
-import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
 import asyncpg_core
+from tests.memory import BOUNDS, measured
 from tests.support.open_sockets import no_socket_left
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-MIB4 = 4096
-# Each figure of the page with its bound: name of the case, of the figure, at most.
-BOUNDS = [("cursor", "kib", MIB4), ("stalled sink", "kib", MIB4), ("copy in", "kib", MIB4),
-          ("executemany", "kib", MIB4), ("text down", "times", 2.1), ("text up", "times", 1.2),
-          ("small rows", "bytes per row", 112)]
 
 
 @pytest.mark.parametrize(("case", "figure", "bound"), BOUNDS, ids=[case for case, _, _ in BOUNDS])
 def test_peak_of_memory(case, figure, bound, dsn):
-    done = subprocess.run([sys.executable, "-m", "tests.memory", case, dsn], cwd=ROOT, capture_output=True, text=True,
-                          timeout=50, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
+    facts = measured(case, dsn, 50)
     print(f"\n{case}: {facts}")
     assert facts[figure] <= bound
     if "given while blocked" in facts:

@@ -1,5 +1,6 @@
 """Ends that meet something else: a cancel and a result, a close and a reset, a release and calls that nobody awaits."""
 import asyncio
+import warnings
 
 import pytest
 
@@ -116,3 +117,20 @@ async def test_a_closed_connection_is_in_no_transaction():
         assert connection.is_in_transaction()
         connection.terminate()
         assert not connection.is_in_transaction()
+
+
+async def test_listeners_of_a_connection_that_is_lost_are_not_complained_of_at_its_release():
+    async def script(session):
+        await session.start()
+        await session.gone()
+
+    async with FakeServer(script) as server:
+        pool = await asyncpg_core.create_pool(server.dsn, min_size=1, max_size=1)
+        connection = await pool.acquire()
+        connection.add_log_listener(print)
+        connection.terminate()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            await pool.release(connection)
+        pool.terminate()
+        await asyncio.gather(*pool._tasks, return_exceptions=True)
