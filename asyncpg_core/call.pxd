@@ -67,6 +67,7 @@ cdef class Call:
     cdef int start(self) except -1
     cdef int finish(self, object value) except -1
     cdef int fail(self, object error) except -1
+    cdef int tell_loop(self, str message) except -1
     cdef int wake(self) except -1
     cdef int wake_others(self) except -1
     cdef int run_callback(self) except -1

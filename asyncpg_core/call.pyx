@@ -55,9 +55,18 @@ cdef class Call:
             if self.name is not None and not self.is_internal:
                 warnings.warn(f"coroutine 'Connection.{self.name}' was never awaited", RuntimeWarning, stacklevel=2)
         elif self.phase == DONE and self.failure is not None and not self.is_seen and not self.is_internal:
-            if self.owner is not None:
-                self.owner.loop.call_exception_handler({
-                    "message": f"{self.name or 'a call'} failed and nobody looked at it", "exception": self.failure})
+            self.tell_loop(f"{self.name or 'a call'} failed and nobody looked at it")
+
+    cdef int tell_loop(self, str message) except -1:
+        """Let the loop's exception handler know of the failure."""
+        # The collector may have cleared the owner or the loop, and that of a released connection has none.
+        loop = None if self.owner is None else self.owner.loop
+        if loop is not None:
+            try:
+                loop.call_exception_handler({"message": message, "exception": self.failure})
+            except AttributeError:
+                pass    # Nothing is left of a loop that is collected together with the call.
+        return 0
 
     def __repr__(self):
         what = ("not started", "pending", "done", "done")[self.phase]

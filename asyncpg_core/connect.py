@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from asyncpg_core.dial import Route, resolve_address
+from asyncpg_core.limit import within
 from asyncpg_core.opening import Found, KeyCache, NotReadyYet, Wish, open_either_way, reveal
 from asyncpg_core.options import Address, ClientOptions, ConnectOptions
 from asyncpg_core.session import Session
@@ -148,13 +149,8 @@ class Search:
 
 async def bounded(awaitable: Awaitable[T], seconds: float | None, what: object) -> T:
     """Await with a bound; the TimeoutError says what was waited for."""
-    limit = getattr(asyncio, "timeout", None)   # Python 3.11
     try:
-        if limit is None:
-            return await asyncio.wait_for(awaitable, seconds)
-        # Not wait_for, whose task of its own would hide the cause that a cancelled second try gives its error.
-        async with limit(seconds):
-            return await awaitable
+        return await within(seconds, awaitable)
     except asyncio.TimeoutError as error:
         if str(error):  # the system's own, or one that says it already
             raise

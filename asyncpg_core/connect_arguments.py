@@ -14,6 +14,7 @@ from typing import Any
 
 from asyncpg_core.dsn import resolve
 from asyncpg_core.options import CLIENT_KEYWORDS, ClientOptions, ConnectOptions, client_options
+from pgproto.secret import without_frames
 
 CONNECT_SECONDS = 60.0
 
@@ -30,6 +31,16 @@ def is_settled(dsn: object, arguments: Mapping[str, object]) -> bool:
     """Whether nothing among the arguments is to be called."""
     return not callable(dsn) and not any(
         callable(value) for name, value in arguments.items() if name != "password")
+
+
+def resolved(dsn: Any, arguments: dict[str, Any]) -> ConnectOptions:
+    """Return what settled arguments say of the server; no frame keeps them."""
+    try:
+        return resolve(dsn, **arguments)
+    except Exception as error:
+        raise without_frames(error)
+    finally:
+        del dsn, arguments
 
 
 async def settle(dsn: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -86,10 +97,13 @@ class ConnectArguments:
         if self.found is not None:
             return self.found
         dsn, given = self.dsn, {k: v for k, v in self.keywords.items() if k not in CLIENT_KEYWORDS}
-        is_lasting = is_settled(dsn, given)
-        if not is_lasting:
-            dsn, given = await settle(dsn, given)
-        options = self.in_role(resolve(dsn, **given))
+        try:
+            is_lasting = is_settled(dsn, given)
+            if not is_lasting:
+                dsn, given = await settle(dsn, given)
+            options = self.in_role(resolved(dsn, given))
+        finally:
+            del dsn, given
         if is_lasting:
             self.found = options
         return options

@@ -16,10 +16,10 @@ from asyncpg_core.call_maker import refuse_unfit
 from asyncpg_core.column_queries import ColumnQueries
 from asyncpg_core.column_stream import ColumnStream
 from asyncpg_core.connect import find_session
-from asyncpg_core.connect_arguments import is_settled, settle
+from asyncpg_core.connect_arguments import is_settled, resolved, settle
 from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
-from asyncpg_core.dsn import resolve
+from asyncpg_core.limit import within
 from asyncpg_core.listeners import Listening
 from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
 from asyncpg_core.parting import check_loop, drain, part
@@ -244,6 +244,8 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
     def is_in_transaction(self) -> bool:
         """Whether a transaction block is open, a failed one included."""
         session = self._session
+        if session.is_closed:
+            return False    # It has ended with the connection.
         return session.has_begun or (session.frontend.transaction_status != "I" and not session.n_ending)
 
     def is_closed(self) -> bool:
@@ -361,7 +363,7 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
         check_loop(session)
         seconds = timeout if timeout is not None else self._config.command_timeout or CLOSE_SECONDS
         try:
-            await asyncio.wait_for(self._part(), seconds)
+            await within(seconds, self._part())
         except BaseException:
             session.abort()
             raise
@@ -431,21 +433,26 @@ async def connect(
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     """
-    check_classes(connection_class, record_class)
-    client = client_options(
-        statement_cache_size=statement_cache_size, max_cached_statement_lifetime=max_cached_statement_lifetime,
-        max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
-        prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types,
-        infinity=infinity, interval=interval, array_bounds=array_bounds)
-    given: dict[str, Any] = {
-        "host": host, "port": port, "user": user, "password": password, "passfile": passfile, "service": service,
-        "servicefile": servicefile, "database": database, "ssl": ssl, "direct_tls": direct_tls,
-        "server_settings": server_settings, "target_session_attrs": target_session_attrs, "krbsrvname": krbsrvname,
-        "gsslib": gsslib, "timeout": timeout, "connect_timeout": connect_timeout, "security": security,
-        "allow_cleartext_password": allow_cleartext_password, **libpq}
-    if not is_settled(dsn, given):
-        dsn, given = await settle(dsn, given)
-    return await connect_with(resolve(dsn, **given), client, connection_class, record_class)
+    given: dict[str, Any] = {}
+    try:
+        check_classes(connection_class, record_class)
+        client = client_options(
+            statement_cache_size=statement_cache_size, max_cached_statement_lifetime=max_cached_statement_lifetime,
+            max_cacheable_statement_size=max_cacheable_statement_size, command_timeout=command_timeout, prepare=prepare,
+            prepare_threshold=prepare_threshold, json=json, json_loads=json_loads, json_dumps=json_dumps, types=types,
+            infinity=infinity, interval=interval, array_bounds=array_bounds)
+        given = {
+            "host": host, "port": port, "user": user, "password": password, "passfile": passfile, "service": service,
+            "servicefile": servicefile, "database": database, "ssl": ssl, "direct_tls": direct_tls,
+            "server_settings": server_settings, "target_session_attrs": target_session_attrs, "krbsrvname": krbsrvname,
+            "gsslib": gsslib, "timeout": timeout, "connect_timeout": connect_timeout, "security": security,
+            "allow_cleartext_password": allow_cleartext_password, **libpq}
+        if not is_settled(dsn, given):
+            dsn, given = await settle(dsn, given)
+        params = resolved(dsn, given)
+    finally:
+        del dsn, password, libpq, given
+    return await connect_with(params, client, connection_class, record_class)
 
 
 def check_classes(connection_class: Any, record_class: Any) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asyncpg_core.limit import within
 from pgproto.errors import InterfaceError, PostgresError
 from pgproto.operations.copy import CopyIn, CopyOut
 
@@ -148,7 +149,7 @@ class CopyTurn:
             self.op.put_fail(self.session.frontend.out, error)  # type: ignore[union-attr]  # it wants data
             self.go_on()
             try:
-                await asyncio.wait_for(self.until_done(), FAIL_SECONDS)
+                await within(FAIL_SECONDS, self.until_done())
             except asyncio.TimeoutError:
                 pass    # It is cancelled like any other.
             except BaseException:

@@ -8,6 +8,7 @@ import asyncio
 import sys
 
 from pgproto import sqlstate as _sqlstate
+from pgproto.error_base import VALUES_ARE_SHOWN
 from pgproto.errors import (
     ClientConfigurationError,
     DecodeError,
@@ -47,6 +48,14 @@ else:
         def __init__(self, *args: object, **facts: object) -> None:
             super().__init__(*args)
             self.__dict__.update(facts)
+
+
+def show_values(is_wanted: bool) -> None:
+    """Say whether the texts of errors, in this process, may show DETAIL and the values of arguments; True at first.
+
+    For logs that must not hold what is in the tables. The attributes of an error keep everything.
+    """
+    VALUES_ARE_SHOWN[0] = bool(is_wanted)
 
 
 class QueryTimeout(_TimedOut):

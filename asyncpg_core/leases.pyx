@@ -53,6 +53,8 @@ def drop_unsent(Session session not None):
     for call in queue:
         if not call.is_internal:
             call.fail(InterfaceError("the connection was released back to the pool before the statement was sent"))
+            # Who gives the connection back without having awaited it, being cancelled maybe, does not want to know.
+            call.is_seen = True
 
 
 cpdef int give_up_lease(Session session, tuple reset) except -1:

@@ -23,8 +23,10 @@ async def drain(Session session not None):
             call.fail(InterfaceError("the connection is being closed"))
     give_up_copy(session, InterfaceError("the connection is being closed"))
     while not session.is_closed and (session.frontend.n_pending or session.holds_writes):
-        if session.frontend.head is not None and not session.holds_writes:
-            session.canceller.start(session.frontend.head)
+        head = session.frontend.head
+        # A reset between two borrowers ends by itself, and soon; if it does not, that is watched.
+        if head is not None and not session.holds_writes and head is not session.reset.awaited:
+            session.canceller.start(head)
         session.drained = session.loop.create_future()
         await session.drained
 

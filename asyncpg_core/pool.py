@@ -50,6 +50,7 @@ from asyncpg_core.pool_turnover import Departures, drain, resize, rotate
 from asyncpg_core.pool_upkeep import Upkeep
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
 from pgproto.record import Record
+from pgproto.secret import without_frames
 
 # How long a user's setup that has run out of time may take to end.
 SETUP_END_SECONDS = 5.0
@@ -583,9 +584,14 @@ def create_pool(
     """
     if isinstance(min_size, DefaultSize) and 0 < max_size < min_size:
         min_size = max_size if init_size is None else min(max_size, init_size)
-    return Pool(
-        dsn, init_size=init_size, min_size=min_size, max_size=max_size, max_queries=max_queries,
-        max_inactive_connection_lifetime=max_inactive_connection_lifetime, connect=connect, setup=setup, init=init,
-        reset=reset, loop=loop, connection_class=connection_class, record_class=record_class,
-        max_lifetime=max_lifetime, max_waiting=max_waiting, check=check, check_after=check_after,
-        check_timeout=check_timeout, read_replicas=read_replicas, replica_timeout=replica_timeout, **connect_kwargs)
+    try:
+        return Pool(
+            dsn, init_size=init_size, min_size=min_size, max_size=max_size, max_queries=max_queries,
+            max_inactive_connection_lifetime=max_inactive_connection_lifetime, connect=connect, setup=setup, init=init,
+            reset=reset, loop=loop, connection_class=connection_class, record_class=record_class,
+            max_lifetime=max_lifetime, max_waiting=max_waiting, check=check, check_after=check_after,
+            check_timeout=check_timeout, read_replicas=read_replicas, replica_timeout=replica_timeout, **connect_kwargs)
+    except Exception as error:
+        raise without_frames(error)
+    finally:
+        del dsn, connect_kwargs

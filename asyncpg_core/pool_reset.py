@@ -5,10 +5,10 @@ waited behind it, unsent, goes on with another one.
 """
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import naming
+from asyncpg_core.limit import within
 from asyncpg_core.pool_member import PoolMember, can_move, is_managed, transfer
 from asyncpg_core.released import has_hook
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
@@ -50,7 +50,7 @@ class Resets:
         if member.session.is_closed:
             return
         try:
-            await asyncio.wait_for(self.run_hook(raw), RESET_SECONDS if timeout is None else timeout)
+            await within(RESET_SECONDS if timeout is None else timeout, self.run_hook(raw))
         except BaseException:
             raw.terminate()
             raise

@@ -150,9 +150,13 @@ class PreparedStatement(Generic[RecordT]):
         transaction = self._connection.transaction()
         await transaction.start()
         try:
-            return plan_of(await self._connection.fetchval(query, *args))
-        finally:
-            await transaction.rollback()
+            value = await self._connection.fetchval(query, *args)
+        except BaseException as error:
+            # As any block is left: who is cancelled does not wait for the ROLLBACK.
+            await transaction.__aexit__(type(error), error, None)
+            raise
+        await transaction.rollback()
+        return plan_of(value)
 
     def _watched(self, call: Call[T]) -> Call[T]:
         """Let the call leave its tag here when it is done."""

@@ -170,8 +170,11 @@ def move_hearing(old: Session, new: Session) -> None:
 
 
 def end_hearing(session: Session) -> None:
-    """A borrower gives his connection back: warn of listeners that he has left behind, and forget them."""
+    """A borrower gives his connection back: warn of listeners that he has left behind, and forget them.
+
+    One that is closed has none: nobody could remove them any more.
+    """
     hearing, session.on_told = session.on_told, None
-    if isinstance(hearing, Hearing):
+    if isinstance(hearing, Hearing) and not session.is_closed:
         hearing.warn_of_rest()
 

@@ -18,7 +18,7 @@ from pgproto.messages.frontend cimport put_copy_data
 from pgproto.operations.copy cimport CopyIn
 from pgproto.write_buffer cimport WriteBuffer
 
-from pgproto.errors import DataError, InterfaceError, UnsupportedClientFeatureError, shown
+from pgproto.errors import DataError, InterfaceError, UnsupportedClientFeatureError, shown_cause, told_of
 
 cdef enum:
     # One message holds a chunk and the row that has filled it, unless that is huge.
@@ -141,7 +141,7 @@ cdef class RowWriter:
             self.rows.cut(mark)
             if not isinstance(error, Exception):
                 raise
-            raise self.explain(error, at, values[at]) from error
+            raise self.explain(error, at, values[at]) from shown_cause(error)
         self.n_rows += 1
         return 0
 
@@ -199,8 +199,8 @@ cdef class RowWriter:
             facts["path"] = f"{self.names[i]}{path}"
             at = f"; at {facts['path']}"
         return DataError(
-            f"invalid input for column {self.names[i]!r} in record #{self.n_rows} of the COPY: {shown(value)} "
-            f"({codec.name}: {error}{at})", **facts)
+            f"invalid input for column {self.names[i]!r} in record #{self.n_rows} of the COPY: "
+            f"{told_of(value, codec.name, error)}{at})", **facts)
 
 
 cdef bint can_write(tuple codecs, int format):

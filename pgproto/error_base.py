@@ -32,6 +32,10 @@ FIELD_ATTRIBUTES: Mapping[str, str] = {
     "R": "server_source_function",
 }
 
+# What the texts of errors may show: with `False` neither DETAIL nor the values of arguments, for logs that must not
+# hold them. A list, so that who imports it sees the change; see asyncpg_core.exceptions.show_values.
+VALUES_ARE_SHOWN = [True]
+
 _CLASS_BY_SQLSTATE: dict[str, type[PostgresMessage]] = {}
 
 
@@ -172,7 +176,7 @@ class PostgresLogMessage(PostgresMessage):
 
 def text_with_detail_and_hint(args: tuple[object, ...], detail: str | None, hint: str | None) -> str:
     text = str(args[0]) if args else ""
-    if detail:
+    if detail and VALUES_ARE_SHOWN[0]:
         text += f"\nDETAIL:  {detail}"
     if hint:
         text += f"\nHINT:  {hint}"

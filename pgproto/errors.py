@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pgproto import sqlstate
 from pgproto.error_base import (
     FIELD_ATTRIBUTES,
+    VALUES_ARE_SHOWN,
     FatalPostgresError,
     PostgresError,
     PostgresLogMessage,
@@ -148,6 +149,18 @@ def shown(value: object) -> str:
     except Exception as error:  # a value that cannot even show itself must not hide which one it is
         text = f"<{type(value).__name__}: repr() raised {type(error).__name__}>"
     return text if len(text) <= 40 else text[:40] + "..."
+
+
+def told_of(value: object, type_name: str, error: object) -> str:
+    """Return what an error tells of a value that does not fit a type; the bracket is left open for the place in it."""
+    if VALUES_ARE_SHOWN[0]:
+        return f"{shown(value)} ({type_name}: {error}"
+    return f"a value of type {type(value).__name__}, which is not shown ({type_name}"
+
+
+def shown_cause(error: BaseException) -> BaseException | None:
+    """Return what an error may name as its cause: nothing where a text could hold a value that is not to be shown."""
+    return error if VALUES_ARE_SHOWN[0] else None
 
 
 # The server's function that refuses a prepared statement whose result has changed; 0A000 has many other uses.

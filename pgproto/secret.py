@@ -1,6 +1,10 @@
 """A text that no repr, log line or traceback of locals shows by accident: passwords, from the settings to the core."""
 from __future__ import annotations
 
+from typing import TypeVar
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
 
 class Secret:
     """Holds a text and shows it to who calls `reveal()` only; pickling is refused."""
@@ -33,3 +37,15 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not pickled")
+
+
+def without_frames(error: ErrorT) -> ErrorT:
+    """Return an error, and its causes, without the frames that they came through.
+
+    What reads passwords has them in its locals, and there are tracebacks that show locals.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error

@@ -22,7 +22,8 @@ from pgproto.record cimport (
 )
 from pgproto.wire cimport take_uint16, take_value
 
-from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError, shown
+from pgproto.errors import (
+    DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError, shown_cause, told_of)
 from pgproto.record import Record, RowShape
 
 import_record()
@@ -136,7 +137,7 @@ cdef class Statement:
                 writers[i].write(writers[i].codec, out, value)
                 out.end_value(at)
         except Exception as error:
-            raise self.explain_argument(error, i, <object>value, element) from error
+            raise self.explain_argument(error, i, <object>value, element) from shown_cause(error)
         return 0
 
     def refuse_count(self, Py_ssize_t n, Py_ssize_t element):
@@ -168,7 +169,7 @@ cdef class Statement:
             facts["path"] = f"${i + 1}{path}"
             at = f"; at {facts['path']}"
         explained = DataError(
-            f"invalid input for query argument {where}: {shown(value)} ({codec.name}: {error}{at})", **facts)
+            f"invalid input for query argument {where}: {told_of(value, codec.name, error)}{at})", **facts)
         explained.is_layout = getattr(error, "is_layout", False)
         explained.query = self.sql
         if element < 0 and isinstance(value, (tuple, list)) and codec.kind == "scalar":

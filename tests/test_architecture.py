@@ -41,8 +41,8 @@ PGPROTO = [
     {"trace"},
 ]
 ASYNCPG_CORE = [
-    {"keywords", "home", "given", "naming", "coroutine_mark", "exactness", "exceptions", "healing", "patchable",
-     "server_version",
+    {"keywords", "home", "given", "naming", "coroutine_mark", "exactness", "exceptions", "healing", "limit",
+     "patchable", "server_version",
      "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders",
      "numpy_columns"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},

@@ -10,24 +10,30 @@ been delivered belong to the same flight.
 """
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 
 class FaultProxy:
-    """Listens on a free port of 127.0.0.1 and forwards to the server's unix socket.
+    """Listens on a free port of 127.0.0.1 and forwards to the server's unix socket, or to its `port`, which has TLS.
 
-    `latency_seconds` delays what the server says; `chunk` is the most bytes that are passed at once; while
-    `is_black_hole` nothing moves and nothing is closed; after `cut_after` more bytes from the server the connection is
-    reset.
+    `latency_seconds` delays what the server says, `jitter_seconds` by anything between two bounds; `chunk` is the most
+    bytes that are passed at once; while `is_black_hole` nothing moves and nothing is closed; after `cut_after` more
+    bytes from the server the connection is reset.
     """
 
-    def __init__(self, socket_path: Path, user: str = "postgres", database: str = "postgres") -> None:
+    def __init__(self, socket_path: Path, user: str = "postgres", database: str = "postgres", *,
+                 port: int | None = None) -> None:
         self.socket_path = socket_path
+        self.target_port = port
         self.user = user
         self.database = database
         self.latency_seconds = 0.0
+        self.jitter_seconds: tuple[float, float] | None = None
+        self.notes_flights = True
         self.chunk = 65536
         self.cut_after: int | None = None
         self.flights: list[bytes] = []
@@ -41,9 +47,17 @@ class FaultProxy:
 
     async def __aenter__(self) -> "FaultProxy":
         self.listener = await asyncio.start_server(self.accept, "127.0.0.1", 0)
-        port = self.listener.sockets[0].getsockname()[1]
-        self.dsn = f"postgresql://{self.user}@127.0.0.1:{port}/{self.database}?sslmode=disable"
+        self.port = self.listener.sockets[0].getsockname()[1]
+        self.dsn = f"postgresql://{self.user}@127.0.0.1:{self.port}/{self.database}?sslmode=disable"
         return self
+
+    def dsn_like(self, dsn: str) -> str:
+        """Return another URI as it is, but for the place: that is the proxy."""
+        parts = urlsplit(dsn)
+        user = parts.netloc.rpartition("@")[0]
+        query = {name: value for name, value in parse_qsl(parts.query) if name not in ("host", "port")}
+        return parts._replace(netloc=f"{user}@127.0.0.1:{self.port}",
+                              query=urlencode({"sslmode": "disable", **query}, quote_via=quote, safe="/")).geturl()
 
     async def __aexit__(self, *exc: object) -> None:
         self.listener.close()
@@ -76,12 +90,16 @@ class FaultProxy:
         writer.transport.abort()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
         self.tasks.append(asyncio.get_running_loop().create_task(self.forward(reader, writer)))
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.n_connections += 1
-        server_reader, server_writer = await asyncio.open_unix_connection(str(self.socket_path))
-        self.writers += [writer, server_writer]
+        if self.target_port is None:
+            server_reader, server_writer = await asyncio.open_unix_connection(str(self.socket_path))
+        else:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+        self.writers.append(server_writer)
         up = asyncio.ensure_future(self.pump(reader, server_writer, from_server=False))
         down = asyncio.ensure_future(self.pump(server_reader, writer, from_server=True))
         try:
@@ -97,6 +115,8 @@ class FaultProxy:
                 if from_server:
                     if self.latency_seconds:
                         await asyncio.sleep(self.latency_seconds)
+                    if self.jitter_seconds is not None:
+                        await asyncio.sleep(random.uniform(*self.jitter_seconds))
                     self.client_is_next = True
                     self.n_from_server += len(piece)
                     if self.cut_after is not None and len(piece) >= self.cut_after:
@@ -105,6 +125,8 @@ class FaultProxy:
                         return
                     if self.cut_after is not None:
                         self.cut_after -= len(piece)
+                elif not self.notes_flights:
+                    pass
                 elif self.client_is_next:
                     self.client_is_next = False
                     self.flights.append(piece)

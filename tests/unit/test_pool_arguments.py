@@ -1,11 +1,14 @@
 """What a pool refuses before it opens anything, and what it says in each state of its life."""
 import asyncio
+import gc
+import sys
 
 import pytest
 
 import asyncpg_core
 from asyncpg_core import exceptions
 from asyncpg_core.pool import Pool
+from asyncpg_core.pool_member import RELEASED_CALLS
 
 NOWHERE = "postgresql://someone@127.0.0.1:1/none?sslmode=disable"
 
@@ -145,3 +148,18 @@ async def test_a_connect_hook_must_return_a_connection():
 async def test_release_of_what_is_no_connection_of_the_pool_is_refused():
     with pytest.raises(exceptions.InterfaceError, match="is not a member of this pool"):
         await make().release(object())
+
+
+def test_a_call_of_a_released_connection_that_nobody_looks_at_is_forgotten_in_silence():
+    """It has failed at once, and there is no loop to tell."""
+    unraisable = []
+    sys.unraisablehook, before = unraisable.append, sys.unraisablehook
+    try:
+        call = RELEASED_CALLS.fetch("SELECT 1", (), None, None)
+        call.begin()
+        assert call.done()
+        del call
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+    assert unraisable == []
