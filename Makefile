@@ -13,11 +13,12 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
 .PHONY: help demo build debug unit test exact asan lint types stubtest bench bench-quick budget annotate generate check clean mutants coverage wheels-list
-.PHONY: integrations run-integrations compat test-matrix storm soak
+.PHONY: integrations run-integrations compat test-matrix storm soak fuzz test-chunked
 
 help:
 	@echo "demo       show the driver at work on an embedded PostgreSQL"
 	@echo "test       unit and live tests;  unit: without a server"
+	@echo "fuzz       seeded random input for all that reads bytes: FUZZ_ARGS=--seconds 10; test-chunked: a line that cuts"
 	@echo "exact      1.2 million random values of all scalar types, compared with the server's own text"
 	@echo "integrations  programs on SQLAlchemy, Tortoise, aiohttp and others, in an environment of their own"
 	@echo "compat     asyncpg's own tests against ours, compared with tests/compat/deviations.toml"
@@ -68,6 +69,18 @@ unit: $(VENV)/.have-test build
 
 test: $(VENV)/.have-test build
 	@$(PY) -m pytest tests $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.have-test build
+	@$(PY) -m tests.fuzz $(FUZZ_ARGS)
+
+# The functional tests again, with the server's words in single bytes, then in pieces that come late.
+CHUNKED = tests/live/test_queries.py tests/live/test_transactions.py tests/live/test_cursor.py tests/live/test_copy.py \
+	tests/live/test_copy_records.py tests/live/test_copy_rows_out.py tests/live/test_arrow.py tests/live/test_pipelining.py \
+	tests/live/test_pipeline_members.py tests/live/test_statement_cache.py tests/live/test_listeners.py \
+	tests/live/test_transaction_ends.py tests/types/test_tables.py tests/types/test_user_types.py
+test-chunked: $(VENV)/.have-test build
+	@for way in 1byte jitter; do echo "$$way"; \
+		ASYNCPG_CORE_TEST_PROXY=$$way $(PY) -m pytest -q $(CHUNKED) $(PYTEST_ARGS) || exit 1; done
 
 exact: $(VENV)/.have-test build
 	@$(PY) -m tests.types.differential $(EXACT_ARGS)

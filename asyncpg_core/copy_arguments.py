@@ -12,7 +12,9 @@ from pgproto.statement import Statement
 if TYPE_CHECKING:
     from asyncpg_core.session import Session
 
-TYPED_LITERAL = "'('||quote_nullable(${n})||'::'||format_type({oid}, -1)||')'"
+# All by qualified names, and without an operator: whatever schema comes first in search_path is not asked.
+LITERAL = "pg_catalog.quote_nullable(${n})"
+TYPED_LITERAL = f"pg_catalog.concat('(', {LITERAL}, '::', pg_catalog.format_type({{oid}}, -1), ')')"
 
 
 class Budget:

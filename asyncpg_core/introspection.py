@@ -14,6 +14,7 @@ from asyncpg_core.exceptions import QueryTimeout
 from asyncpg_core.healing import add_note, is_outdated_type
 from asyncpg_core.type_query import by_oid
 from pgproto.codecs.catalogue import read_facts
+from pgproto.errors import ProtocolError
 from pgproto.operations.extended import Execute, Prepare
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ class Introspector:
             return False
         columns = op.columns or ()
         mentioned: list[int] = [*(op.parameter_oids or ()), *[column.type_oid for column in columns]]
-        unknown = set(self.session.registry.unknown(mentioned))
+        try:
+            unknown = set(self.session.registry.unknown(mentioned))
+        except ProtocolError:
+            # A type that contains itself: whoever makes a statement of the description is told.
+            return False
         if not unknown:
             return False
         self.hold(waiter, op, unknown)

@@ -12,6 +12,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 
+from pgproto.codecs.array_shape cimport items_up_to
 from pgproto.codecs.bridge cimport agree
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec, ValueWriter, write_t
 from pgproto.messages.frontend cimport put_copy_data
@@ -187,7 +188,7 @@ cdef class RowWriter:
         if isinstance(row, dict) or not (hasattr(row, "__getitem__") and hasattr(row, "__len__")):
             raise DataError(f"record #{self.n_rows} of the COPY is no sequence of values, but a {type(row).__name__}",
                             row_index=self.n_rows)
-        return tuple(row)
+        return items_up_to(self.n_columns, row)
 
     cdef object explain(self, object error, Py_ssize_t i, object value):
         """Return the error that names the row, the column, the value and what is wrong."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from itertools import islice
 
 from pgproto import sqlstate
 from pgproto.error_base import (
@@ -142,13 +143,36 @@ class MalformedBody(ValueError):
     """
 
 
+# Characters of a value that an error's text has.
+SHOWN = 40
+
+
 def shown(value: object) -> str:
     """Return the repr of a value as an error's text has it: its beginning, whatever the value does."""
     try:
-        text = repr(value)
+        text = beginning_of(value, 8)
     except Exception as error:  # a value that cannot even show itself must not hide which one it is
         text = f"<{type(value).__name__}: repr() raised {type(error).__name__}>"
-    return text if len(text) <= 40 else text[:40] + "..."
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+
+
+def beginning_of(value: object, level: int) -> str:
+    """Return what the repr of a value begins with: that of a gigabyte would take four, and half a minute."""
+    if isinstance(value, (str, bytes, bytearray)):
+        # Of a subclass, only what it shows itself is known.
+        return repr(value[:SHOWN + 1] if type(value) in (str, bytes, bytearray) else value)
+    if type(value) not in (list, tuple, dict):
+        return repr(value)
+    if level == 0:
+        return "..."
+    if isinstance(value, dict):
+        pairs = islice(value.items(), SHOWN)
+        return "{" + ", ".join([f"{beginning_of(k, level - 1)}: {beginning_of(v, level - 1)}" for k, v in pairs]) + "}"
+    assert isinstance(value, (list, tuple))
+    inner = ", ".join([beginning_of(item, level - 1) for item in islice(value, SHOWN)])
+    if isinstance(value, list):
+        return f"[{inner}]"
+    return f"({inner},)" if len(value) == 1 else f"({inner})"
 
 
 def told_of(value: object, type_name: str, error: object) -> str:

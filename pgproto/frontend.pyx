@@ -264,7 +264,7 @@ cdef class Frontend:
                 if body.n >= 0:
                     self.current = kind
                     self.check_length(kind, body.n)
-                elif not self.is_authenticated and kind != 0:
+                if not self.is_authenticated and (kind != 0 or body.n >= 0):
                     self.refuse_stranger(op, kind)
                 return 0
             self.current = kind

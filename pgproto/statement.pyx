@@ -12,6 +12,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memcmp
 
+from pgproto.codecs.array_shape cimport items_up_to
 from pgproto.codecs.codec cimport ValueWriter, write_t
 from pgproto.codecs.nested cimport is_users
 from pgproto.limits cimport ARGUMENTS_MAX, MESSAGE_SENT_LONG_MAX
@@ -121,7 +122,7 @@ cdef class Statement:
         cdef ValueWriter *writers = self.writers
         # A list may shrink while a value's own code runs; a tuple cannot.
         if type(arguments) is not tuple:
-            arguments = tuple(arguments)
+            arguments = items_up_to(ARGUMENTS_MAX, arguments)
         cdef Py_ssize_t n = PyTuple_GET_SIZE(arguments)
         if n != self.n_parameters:
             self.refuse_count(n, element)

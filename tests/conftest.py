@@ -49,9 +49,16 @@ def cluster(pytestconfig: pytest.Config):
 
 
 @pytest.fixture(scope="session")
-def dsn(cluster) -> str:
-    """The superuser's URI, over the unix socket."""
-    return cluster.dsn()
+def dsn(cluster) -> Iterator[str]:
+    """The superuser's URI, over the unix socket, or over a line that cuts and delays (tests/support/slow_line.py)."""
+    way = os.environ.get("ASYNCPG_CORE_TEST_PROXY")
+    if not way:
+        yield cluster.dsn()
+        return
+    from tests.support.slow_line import SlowLine
+
+    with SlowLine(cluster.socket_path, way) as line:
+        yield line.dsn
 
 
 @pytest.fixture(autouse=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asyncpg_core.copy_arguments import Budget, filled_in
+from asyncpg_core.copy_arguments import LITERAL, Budget, filled_in
 
 __all__ = ("_mogrify", "_quote_ident", "_quote_literal")
 
 
 async def _mogrify(conn: Any, query: str, args: Sequence[Any]) -> str:
     """Return a query with the server's own literals of `args` in the place of $1, $2, .."""
-    return await filled_in(conn, query, tuple(args), Budget(conn._session, None), literal="quote_nullable(${n})")
+    return await filled_in(conn, query, tuple(args), Budget(conn._session, None), literal=LITERAL)
 
 
 def _quote_ident(ident: str) -> str:

@@ -23,6 +23,7 @@ cdef int begin(Shape *shape, object value) except -1
 cdef int check_bounds(Shape *shape) except -1
 cdef object with_bounds(Codec codec, list values, Shape *shape)
 cdef tuple items_of(object value)
+cdef tuple items_up_to(Py_ssize_t most, object values)
 cdef bint is_array(object value) except -1
 cdef bint is_inner_array(object value) except -1
 cdef int enter(Shape *shape, tuple items, int depth) except -1

@@ -58,6 +58,18 @@ cdef tuple items_of(object value):
     return tuple(items)
 
 
+cdef tuple items_up_to(Py_ssize_t most, object values):
+    """The items of an iterable, but no more than one beyond `most`. It is not asked for its length, which may lie."""
+    cdef list items = []
+    if PyList_CheckExact(values):
+        return PyList_AsTuple(values)
+    for item in values:
+        items.append(item)
+        if len(items) > most:
+            break
+    return tuple(items)
+
+
 cdef int begin(Shape *shape, object value) except -1:
     """Empty the shape; for a value that is to be written, take its lower bounds if it has any."""
     cdef int depth

@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from pgproto.errors import ProtocolError
+
 # pg_type.typtype, and `a` for an array, which the catalogue takes for a base type.
 SCALAR, ENUM, COMPOSITE, DOMAIN, RANGE, MULTIRANGE, PSEUDO, ARRAY = "becdrmpa"
 
@@ -34,10 +36,27 @@ class TypeFacts(NamedTuple):
 
 
 def read_facts(rows: Iterable[Mapping[str, Any]]) -> list[TypeFacts]:
-    """Return the facts that rows with the columns of the same names give."""
-    return [TypeFacts(row["oid"], row["name"], row["schema"], row["typtype"], row["inner"], row["delimiter"],
-                      row["is_visible"], tuple(row["names"] or ()), tuple(row["oids"] or ()))
-            for row in rows]
+    """Return the facts that rows with the columns of the same names give; ProtocolError if they cannot be true."""
+    return [checked(facts_of(row)) for row in rows]
+
+
+def facts_of(row: Mapping[str, Any]) -> TypeFacts:
+    try:
+        return TypeFacts(row["oid"], row["name"], row["schema"], row["typtype"], row["inner"], row["delimiter"],
+                         row["is_visible"], tuple(row["names"] or ()), tuple(row["oids"] or ()))
+    except (KeyError, TypeError) as error:
+        # The rows are read by the description that has come with them, which may be of anything.
+        raise ProtocolError("the catalogue has answered with other columns than it was asked for") from error
+
+
+def checked(facts: TypeFacts) -> TypeFacts:
+    """Return facts that codecs can be made of: each attribute has a name and a type, nothing is NULL."""
+    texts = (facts.name, facts.schema, facts.typtype, facts.delimiter, *facts.names)
+    numbers = (facts.oid, facts.inner, *facts.oids)
+    if (not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers)
+            or len(facts.delimiter) != 1 or not facts.delimiter.isascii() or len(facts.names) != len(facts.oids)):
+        raise ProtocolError(f"what the catalogue says of the type with oid {facts.oid} cannot be true", oid=facts.oid)
+    return facts
 
 
 class Forgetful(Protocol):

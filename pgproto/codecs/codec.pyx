@@ -52,6 +52,7 @@ cdef class Codec:
         twin.is_leaf = self.is_leaf
         twin.delimiter = self.delimiter
         twin.keeps_bounds = self.keeps_bounds
+        twin.find = self.find
         for format in range(2):
             twin.encode[format] = self.encode[format]
             twin.decode[format] = self.decode[format]

@@ -1,7 +1,7 @@
 """What composites of both formats share: the attributes of a Python value, and the value that attributes make."""
 from collections.abc import Mapping
 
-from cpython.tuple cimport PyTuple_CheckExact
+from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact, PyTuple_GET_SIZE, PyTuple_GetSlice
 from cpython.unicode cimport PyUnicode_Check
 
 from pgproto.codecs.array_shape cimport is_array, items_of
@@ -19,7 +19,10 @@ cdef tuple values_of(Codec codec, object value):
     cdef tuple values
     if PyTuple_CheckExact(value):
         values = value
-    elif isinstance(value, Record) or isinstance(value, tuple):
+    elif PyTuple_Check(value):
+        # What it holds, whatever the methods of a subclass say.
+        values = PyTuple_GetSlice(value, 0, PyTuple_GET_SIZE(value))
+    elif isinstance(value, Record):
         values = tuple(value)
     elif isinstance(value, Mapping):
         values = values_by_name(codec, value)

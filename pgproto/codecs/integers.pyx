@@ -2,6 +2,7 @@
 
 Whole numbers of other types are taken (numpy's, Decimal('5'), 5.0); a fraction is refused, never cut.
 """
+from decimal import Decimal
 from numbers import Number
 
 from cpython.long cimport (
@@ -54,13 +55,22 @@ cdef int64_t INT64_HIGH = 0x7FFFFFFFFFFFFFFFLL
 cdef uint64_t UINT32_HIGH = 0xFFFFFFFFULL
 cdef uint64_t UINT64_HIGH = 0xFFFFFFFFFFFFFFFFULL
 
+cdef enum:
+    DIGITS_MAX = 30         # more than any type here has
+
+# What stands for a number that no type here has.
+cdef object OUTSIDE = 1 << 100
+
 
 cdef object whole_of(object value):
-    """The int that a value stands for: its __index__, or its __int__ if it has no fraction."""
+    """The int that a value stands for: its __index__, or its __int__ if it has no fraction; OUTSIDE for a huge one."""
     if hasattr(value, "__index__"):
         return PyNumber_Index(value)
     if not hasattr(value, "__int__"):
         raise TypeError(f"an integer is required, got {type(value).__name__}")
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() > DIGITS_MAX:
+        # 1E+999999 has a million digits: int() would take minutes to tell that it is none of ours.
+        return OUTSIDE
     whole = int(value)
     if isinstance(value, Number) and whole != value:
         raise ValueError(f"a whole number was expected, got {value!r}")

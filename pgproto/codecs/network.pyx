@@ -19,7 +19,7 @@ from pgproto.oids cimport OID_CIDR, OID_INET, OID_MACADDR, OID_MACADDR8
 from pgproto.wire cimport Slice, take_byte, take_end, take_slice
 from pgproto.write_buffer cimport WriteBuffer
 
-from pgproto.errors import MalformedBody
+from pgproto.errors import MalformedBody, shown as shown_value
 
 cdef enum:
     # The server's own numbers, the same on every platform.
@@ -156,7 +156,7 @@ cdef int macaddr_encode(Codec codec, WriteBuffer out, object value) except -1:
             continue
         digit = hex_value(<unsigned char>text.start[i])
         if digit < 0 or n == 2 * wanted:
-            raise ValueError(f"{2 * wanted} hex digits were expected, got {value!r}")
+            raise ValueError(f"{2 * wanted} hex digits were expected, got {shown_value(value)}")
         address[n // 2] = <uint8_t>(digit if n % 2 == 0 else address[n // 2] << 4 | digit)
         n += 1
     if n == 12 and wanted == 8:
@@ -164,7 +164,7 @@ cdef int macaddr_encode(Codec codec, WriteBuffer out, object value) except -1:
         out.put_bytes(b"\xff\xfe", 2)
         return out.put_bytes(<char *>address + 3, 3)
     if n != 2 * wanted:
-        raise ValueError(f"{2 * wanted} hex digits were expected, got {value!r}")
+        raise ValueError(f"{2 * wanted} hex digits were expected, got {shown_value(value)}")
     return out.put_bytes(<char *>address, wanted)
 
 

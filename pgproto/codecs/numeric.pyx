@@ -24,7 +24,7 @@ from pgproto.oids cimport OID_NUMERIC
 from pgproto.wire cimport Slice, slice_of, store_uint16, take_int16, take_uint16
 from pgproto.write_buffer cimport WriteBuffer
 
-from pgproto.errors import MalformedBody
+from pgproto.errors import MalformedBody, shown
 
 
 cdef extern from *:
@@ -167,7 +167,7 @@ cdef object decimal_of(object value):
         try:
             return DecimalType(value)
         except InvalidOperation:
-            raise ValueError(f"a number was expected, got {value!r}") from None
+            raise ValueError(f"a number was expected, got {shown(value)}") from None
     if PyLong_Check(value) or PyFloat_Check(value):
         return DecimalType(value)
     if hasattr(value, "__index__"):

@@ -160,6 +160,7 @@ class FakeServer:
         self.cancels: list[tuple[int, bytes]] = []
         self.cancelled = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> "FakeServer":
         self.listener = await asyncio.start_server(self.accept, "127.0.0.1", 0)
@@ -173,18 +174,23 @@ class FakeServer:
             for task in self.tasks:
                 task.cancel()
         outcomes = await asyncio.gather(*self.tasks, return_exceptions=True)
-        for session in self.sessions:
-            session.writer.transport.abort()
+        for writer in self.writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
         for outcome in outcomes:
             if failure is None and isinstance(outcome, BaseException):
                 raise outcome
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
         self.tasks.append(asyncio.get_running_loop().create_task(self.run(reader, writer)))
 
     async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        (n_bytes,) = struct.unpack("!i", await reader.readexactly(4))
-        startup = await reader.readexactly(n_bytes - 4)
+        try:
+            (n_bytes,) = struct.unpack("!i", await reader.readexactly(4))
+            startup = await reader.readexactly(n_bytes - 4)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return      # a client that has changed its mind: a CancelRequest whose time was over
         if struct.unpack_from("!i", startup)[0] == CANCEL_CODE:
             self.cancels.append((struct.unpack_from("!i", startup, 4)[0], startup[8:]))
             self.cancelled.set()

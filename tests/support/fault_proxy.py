@@ -132,7 +132,15 @@ class FaultProxy:
                     self.flights.append(piece)
                 else:
                     self.flights[-1] += piece
-                writer.write(piece)
-                await writer.drain()
+                if from_server:
+                    await self.deliver(writer, piece)
+                else:
+                    writer.write(piece)
+                    await writer.drain()
         await self.flow.wait()
         writer.close()
+
+    async def deliver(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
+        """Pass to the client what the server has said."""
+        writer.write(piece)
+        await writer.drain()

@@ -3,6 +3,7 @@ import asyncio
 import copy
 import pathlib
 import pickle
+import tracemalloc
 import warnings
 
 import pytest
@@ -248,3 +249,22 @@ def test_an_error_about_a_statements_name_hints_at_poolers_behind_the_servers_ow
     other = errors.server_error({"C": "22012", "M": "division by zero"})
     hint_at_poolers(other)
     assert other.hint is None
+
+
+@pytest.mark.parametrize("value", [
+    5, "x", "it's", b"\0", [], (), {}, (1,), [1, "a", None], {"a": [1], 2: (3,)}, bytearray(b"x"), {1, 2}, "x" * 38,
+    "x" * 39, "x" * 100, b"\0" * 100, ["x" * 100, 5], [[1, 2]] * 30, {"k" * 50: 1}, tuple(range(100)), [[[1, [2]]]]])
+def test_a_value_is_shown_by_the_beginning_of_its_repr(value):
+    assert errors.shown(value) == (repr(value) if len(repr(value)) <= 40 else repr(value)[:40] + "...")
+
+
+def test_a_huge_value_is_shown_without_its_whole_repr():
+    huge = bytes(1 << 30)       # zeros that nobody has touched take no memory
+    tracemalloc.start()
+    for value in (huge, [huge], {"a": huge}, [[huge, huge]] * 3, (huge,) * 10_000, [0] * 1_000_000):
+        assert len(errors.shown(value)) <= 43
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    nested = []
+    nested.append(nested)
+    assert errors.shown(nested) == "[[[[[[[[...]]]]]]]]"

@@ -29,6 +29,9 @@ UTC = datetime.timezone.utc
     (23, None, TypeError, "integer"),
     (23, 1.5, ValueError, "a whole number was expected, got 1.5"),
     (23, Decimal("1.5"), ValueError, "a whole number was expected"),
+    (23, Decimal("1E+999999"), OverflowError, "value out of int32 range"),     # whose int() takes minutes
+    (20, Decimal("-1E+131072"), OverflowError, "value out of int64 range"),
+    (5069, Decimal("1E+999999"), OverflowError, "value out of uint64 range"),
     (23, fractions.Fraction(1, 2), ValueError, "a whole number was expected"),
     (23, float("nan"), ValueError, "NaN"),
     (23, float("inf"), OverflowError, "infinity"),

@@ -51,7 +51,16 @@ class Pair:
     b: str
 
 
+class Lying(tuple):
+    def __len__(self):
+        return 2**62
+
+    def __iter__(self):
+        raise RuntimeError("not asked for")
+
+
 @pytest.mark.parametrize(("given", "read"), [
+    (Lying((1, "x")), (1, "x")),
     ((1, "x"), (1, "x")), ([1, "x"], (1, "x")), ({"b": "x", "a": 1}, (1, "x")), ({"a": 1}, (1, None)),
     ({}, (None, None)),
     ((None, None), (None, None)), (Pair(1, "x"), (1, "x")), (collections.deque([1, ""]), (1, "")),

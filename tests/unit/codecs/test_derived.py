@@ -220,6 +220,29 @@ def test_types_that_contain_themselves_are_refused():
             registry.codec(oid)
 
 
+ROW = {"oid": PAIR, "name": "pair", "schema": "app", "typtype": "c", "inner": 0, "delimiter": ",", "is_visible": True,
+       "names": ["a", "b"], "oids": [23, 25]}
+
+
+@pytest.mark.parametrize("wrong", [
+    {"names": ["a"]}, {"names": ["a", None]}, {"names": [["a"], ["b"]]}, {"names": None}, {"oids": [23, None]},
+    {"oids": [23]}, {"oids": None}, {"oids": ["23", "25"]}, {"names": 5}, {"name": None}, {"schema": None},
+    {"typtype": None}, {"inner": None}, {"inner": "0"}, {"delimiter": None}, {"delimiter": ""}, {"delimiter": ", "},
+    {"delimiter": "\N{SNOWMAN}"}, {"oid": None}])
+def test_what_a_catalogue_says_is_refused_if_no_codec_can_be_made_of_it(wrong):
+    assert read_facts([ROW])[0].names == ("a", "b")
+    with pytest.raises(ProtocolError, match="catalogue"):
+        read_facts([ROW | wrong])
+    with pytest.raises(ProtocolError, match="other columns than it was asked for"):
+        read_facts([{name: value for name, value in ROW.items() if name not in wrong}])
+
+
+def test_a_domain_over_record_finds_the_types_of_its_elements():
+    registry = CodecRegistry()
+    registry.types.learn([TypeFacts(99997, "d", "public", "d", 2249, ",", True)])
+    assert registry.codec(99997).decode_value(b"\0\0\0\1\0\0\0\x17\0\0\0\4\0\0\0\5") == (5,)
+
+
 def test_a_registry_and_its_record_codec_are_collected():
     class Holder:
         pass

@@ -1,5 +1,6 @@
 """Rows for COPY, byte by byte."""
 import datetime
+import itertools
 import struct
 from decimal import Decimal
 
@@ -73,6 +74,25 @@ def test_any_sequence_is_a_row(row):
     rows = writer(INT4, TEXT)
     rows.put(row)
     assert rows.take() == HEADER + b"\0\2" + value(b"\0\0\0\1") + value(b"x")
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**31, 2**62])
+def test_the_length_of_a_row_is_counted_and_not_believed(length):
+    class Lying(list):
+        def __len__(self):
+            return length
+
+        def __iter__(self):
+            return iter(self.items)
+
+    rows = writer(INT4, TEXT)
+    row = Lying()
+    row.items = (1, "x")
+    rows.put(row)
+    row.items = itertools.count()
+    with pytest.raises(DataError, match="has 3 values, the columns are 2"):
+        rows.put(row)
+    assert rows.n_rows == 1
 
 
 def test_a_str_is_a_sequence_of_characters():

@@ -367,6 +367,15 @@ def test_a_first_byte_that_may_be_a_servers_is_waited_for(first):
     assert frontend.receive(first) == []
 
 
+@pytest.mark.parametrize("start", [b"J\0\0\0\x4a\x0a8.0.36", b"n\0\0\0\xff", b"\0\0\0\0\x40", b"2\0\0\1\0"])
+def test_a_foreign_message_that_is_not_whole_yet_is_not_waited_for(start):
+    for cut in range(len(start)):
+        frontend, _ = begun()
+        with pytest.raises(ProtocolError, match="the peer does not speak PostgreSQL's protocol"):
+            frontend.receive(start[:cut])
+            frontend.receive(start[cut:])
+
+
 def test_what_lies_behind_the_last_byte_received_is_not_looked_at():
     frontend, _ = begun()
     assert frontend.receive(notice("?" * 500)) == []

@@ -1,6 +1,7 @@
 """A statement bound to codecs: arguments, rows, and descriptions that change."""
 
 import gc
+import itertools
 import struct
 import sys
 
@@ -485,3 +486,21 @@ def test_a_bystander_keeps_the_error_it_has():
     op.error = first = ValueError("first")
     op.abort_because(RuntimeError("second"))
     assert op.error is first
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**31, 2**62])
+def test_the_length_of_arguments_is_counted_and_not_believed(length):
+    class Lying:
+        def __init__(self, items):
+            self.items = items
+
+        def __len__(self):
+            return length
+
+        def __iter__(self):
+            return iter(self.items)
+
+    made = statement(parameters=(INT4,))
+    assert made.encode_bind(Lying([1])) == made.encode_bind((1,))
+    with pytest.raises(InterfaceError, match="expects 1 argument for this query, 65536 were passed"):
+        made.encode_bind(Lying(itertools.count()))
