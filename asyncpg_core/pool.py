@@ -23,7 +23,7 @@ from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.leases import drop_unsent
 from asyncpg_core.lending import Lender
 from asyncpg_core.lending import PoolAcquireContext as PoolAcquireContext
-from asyncpg_core.options import CLIENT_KEYWORDS, client_options
+from asyncpg_core.options import CLIENT_KEYWORDS, client_options, with_dsn
 from asyncpg_core.pool_arguments import (
     DEFAULT_MIN_SIZE,
     DefaultSize,
@@ -205,7 +205,8 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
         if self._resolved is None:
             given = {k: v for k, v in self._connect_kwargs.items() if k in CLIENT_KEYWORDS}
             rest = {k: v for k, v in self._connect_kwargs.items() if k not in CLIENT_KEYWORDS}
-            self._resolved = resolve(*self._connect_args, **rest), client_options(**given)
+            params = resolve(*self._connect_args, **rest)
+            self._resolved = params, with_dsn(client_options(**given), params)
         params, client = self._resolved
         return await connect_with(
             params, client, self._connection_class, self._record_class, self._keys, self._session_functions)
@@ -279,34 +280,35 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
 
     # One-shot methods
 
-    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-              ) -> Coroutine[Any, Any, list[RecordT]]:
+    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
+              prepare: str | None = None) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetch on a connection of the pool."""
-        return self._calls.fetch(query, args, timeout, record_class)
+        return self._calls.fetch(query, args, timeout, record_class, prepare)
 
-    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-                 ) -> Coroutine[Any, Any, RecordT | None]:
+    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
+                 prepare: str | None = None) -> Coroutine[Any, Any, RecordT | None]:
         """Connection.fetchrow on a connection of the pool."""
-        return self._calls.fetchrow(query, args, timeout, record_class)
+        return self._calls.fetchrow(query, args, timeout, record_class, prepare)
 
-    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None
-                 ) -> Coroutine[Any, Any, Any]:
+    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None,
+                 prepare: str | None = None) -> Coroutine[Any, Any, Any]:
         """Connection.fetchval on a connection of the pool."""
-        return self._calls.fetchval(query, args, column, timeout)
+        return self._calls.fetchval(query, args, column, timeout, prepare)
 
-    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
+    def execute(self, query: str, *args: Any, timeout: float | None = None, prepare: str | None = None,
+                ) -> Coroutine[Any, Any, str]:
         """Connection.execute on a connection of the pool."""
-        return self._calls.execute(query, args, timeout)
+        return self._calls.execute(query, args, timeout, prepare)
 
-    def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None
-                    ) -> Coroutine[Any, Any, None]:
+    def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None,
+                    prepare: str | None = None) -> Coroutine[Any, Any, None]:
         """Connection.executemany on a connection of the pool."""
-        return self._calls.executemany(command, args, timeout)
+        return self._calls.executemany(command, args, timeout, prepare)
 
-    def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
-                  ) -> Coroutine[Any, Any, list[RecordT]]:
+    def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None,
+                  prepare: str | None = None) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetchmany on a connection of the pool."""
-        return self._calls.fetchmany(query, args, timeout, record_class)
+        return self._calls.fetchmany(query, args, timeout, record_class, prepare)
 
     async def _set_up_for(self, call: Call[Any]) -> None:
         """Lend a connection to a call after the user's setup."""

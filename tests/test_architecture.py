@@ -40,8 +40,8 @@ PGPROTO = [
     {"trace"},
 ]
 ASYNCPG_CORE = [
-    {"keywords", "home", "given", "naming", "coroutine_mark", "exactness", "exceptions", "healing", "patchable",
-     "server_version",
+    {"keywords", "home", "given", "naming", "coroutine_mark", "detection", "exactness", "exceptions", "healing",
+     "patchable", "prepare_mode", "server_version",
      "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders",
      "numpy_columns"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
@@ -52,7 +52,7 @@ ASYNCPG_CORE = [
     {"call", "transport"},
     {"binding", "failures", "call_maker", "preludes", "reset", "deadlines", "canceller", "introspection",
      "type_query", "query_log"},
-    {"descriptions"},
+    {"descriptions", "retries"},
     {"session"},
     {"endings", "groups", "held", "leases", "parting"},
     {"opening"},
