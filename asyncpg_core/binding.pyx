@@ -2,11 +2,33 @@
 from asyncpg_core.call cimport (
     COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_COLUMNS, FETCH_MANY, FETCHROW,
     FETCHVAL)
-from asyncpg_core.statement_cache cimport CachedStatement
+from asyncpg_core.statement_cache cimport NEVER, CachedStatement, StatementCache
 from pgproto.columns.sink cimport ColumnSink, columnar
 from pgproto.operations.extended cimport Execute, ExecuteMany, new_execute
 from pgproto.operations.simple cimport SimpleQuery
 from pgproto.row_sinks cimport Records, RowSink, new_records
+
+from pgproto.errors import InterfaceError
+
+
+cdef int bind_described(Call call, CachedStatement entry, StatementCache statements) except -1:
+    """Give the call an operation of a statement that is described: by its name, or with the Parse that it needs."""
+    if entry.name and call.prepare != NEVER:
+        return bind_call(call, entry.statement, False)
+    if call.prepare == NEVER:
+        return bind_call(call, entry.statement.without_name(), True)
+    call.names = call.kind != FETCH_COLUMNS and statements.wants_name(entry, call.prepare)
+    return bind_call(call, entry.statement, True)
+
+
+cdef int bind_explicit(Call call) except -1:
+    """Give the call an operation of a statement that the user has prepared."""
+    cdef Statement statement = call.statement
+    if statement.is_closed:
+        raise InterfaceError("the prepared statement is closed")
+    if statement.stand_in is not None:
+        statement = statement.stand_in
+    return bind_call(call, statement, not statement.name)
 
 
 cdef int bind_call(Call call, Statement statement, bint with_parse) except -1:
@@ -47,10 +69,10 @@ cdef object value_of(Call call, Operation op):
         execute = <Execute>op
         if call.keeper is not None:
             call.keeper._status = execute.tag
+        if execute.with_parse and call.extra is not None:
+            (<CachedStatement>call.extra).learn(execute.statement)
         if call.kind == EXECUTE_STATEMENT:
             return execute.tag or ""
-        if execute.with_parse and call.extra is not None:
-            (<CachedStatement>call.extra).set_statement(execute.statement)
         rows = (<Records>execute.sink).give()
         if call.kind == FETCH:
             return rows
@@ -66,7 +88,7 @@ cdef object value_of(Call call, Operation op):
         return (<SimpleQuery>op).tag or ""
     if call.kind == EXECUTE_MANY or call.kind == FETCH_MANY:
         if (<ExecuteMany>op).with_parse and call.extra is not None:
-            (<CachedStatement>call.extra).set_statement((<ExecuteMany>op).reader)
+            (<CachedStatement>call.extra).learn((<ExecuteMany>op).reader)
         return (<ExecuteMany>op).tags if call.kind == EXECUTE_MANY else (<ExecuteMany>op).sink.take()
     if call.extra is not None:
         return call.extra(op)

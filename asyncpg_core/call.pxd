@@ -50,6 +50,8 @@ cdef class Call:
     cdef object statement               # Statement of a PreparedStatement, or None
     cdef Operation op
     cdef Group group
+    cdef int prepare                    # a mode of its own (statement_cache), 0 as its connection does
+    cdef bint names                     # its statement gets a name when it is written, if none is under way
     cdef bint ends_transaction          # a top-level COMMIT or ROLLBACK
     cdef object hook                    # an Endpoint, or called with the call: told when it is done; or None
     cdef double timeout                 # seconds, 0 none; below zero: already expired

@@ -26,36 +26,39 @@ class CallMaker:
     def owner(self) -> Endpoint: ...
     def fetch(
         self, sql: str, arguments: tuple[Any, ...], timeout: float | None, record_class: type[Any] | None,
-        statement: Statement | None = None, group: Group | None = None,
+        prepare: str | None = None, statement: Statement | None = None, group: Group | None = None,
     ) -> Call[list[Any]]: ...
     def fetchrow(
         self, sql: str, arguments: tuple[Any, ...], timeout: float | None, record_class: type[Any] | None,
-        statement: Statement | None = None, group: Group | None = None,
+        prepare: str | None = None, statement: Statement | None = None, group: Group | None = None,
     ) -> Call[Any]: ...
     def fetchval(
         self, sql: str, arguments: tuple[Any, ...], column: int | str, timeout: float | None,
-        statement: Statement | None = None, group: Group | None = None,
+        prepare: str | None = None, statement: Statement | None = None, group: Group | None = None,
     ) -> Call[Any]: ...
     def fetch_columns(
         self, name: str, sql: str, arguments: tuple[Any, ...], timeout: float | None, order: ColumnOrder[_T],
         statement: Statement | None = None,
     ) -> Call[_T]: ...
     def execute(
-        self, sql: str, arguments: tuple[Any, ...], timeout: float | None, group: Group | None = None
+        self, sql: str, arguments: tuple[Any, ...], timeout: float | None, prepare: str | None = None,
+        group: Group | None = None,
     ) -> Call[str]: ...
     def executemany(
-        self, sql: str, elements: Iterable[Any], timeout: float | None, *, statement: Statement | None = None,
-        group: Group | None = None, return_status: bool = False,
+        self, sql: str, elements: Iterable[Any], timeout: float | None, prepare: str | None = None, *,
+        statement: Statement | None = None, group: Group | None = None, return_status: bool = False,
     ) -> Call[Any]: ...
     def fetchmany(
-        self, sql: str, elements: Iterable[Any], timeout: float | None, record_class: type[Any] | None, *,
-        statement: Statement | None = None, group: Group | None = None,
+        self, sql: str, elements: Iterable[Any], timeout: float | None, record_class: type[Any] | None,
+        prepare: str | None = None, *, statement: Statement | None = None, group: Group | None = None,
     ) -> Call[list[Any]]: ...
     def prepare(
         self, sql: str, name: str, timeout: float | None, make: Callable[[Prepare], _T]
     ) -> Call[_T]: ...
     def copy(self, name: str, op: Operation, timeout: float | None, turn: Any) -> Call[str]: ...
-    def describe(self, name: str, sql: str, timeout: float | None) -> Call[CachedStatement]: ...
+    def describe(
+        self, name: str, sql: str, timeout: float | None, prepare: str | None = None
+    ) -> Call[CachedStatement]: ...
     def seconds(self, timeout: float | None) -> float: ...
     @overload
     def run(self, name: str, op: _Op, timeout: float | None, make: None = None) -> Call[_Op]: ...

@@ -1,13 +1,15 @@
 """What makes calls: the methods of a connection as calls that do nothing until they are awaited.
 
 A session, a pool and a connection that was given back each have a maker; they differ in the endpoint that the calls
-belong to, and so in what happens at the first await. `timeout` is in seconds, None stands for the maker's default.
+belong to, and so in what happens at the first await. `timeout` is in seconds, None stands for the maker's default;
+`prepare` is a mode, None for the connection's.
 """
 cimport cython
 
 from asyncpg_core.call cimport (
     COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_COLUMNS, FETCH_MANY, FETCHROW,
     FETCHVAL, PREPARE, RUN)
+from asyncpg_core.statement_cache cimport AS_EVER, number_of_mode
 from pgproto.operations.extended cimport Prepare
 from pgproto.operations.operation cimport Operation
 
@@ -77,28 +79,34 @@ cdef class CallMaker:
             refuse_unfit(record_class)
         return record_class
 
-    def fetch(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+    def fetch(self, sql, tuple arguments not None, timeout, record_class, prepare=None, statement=None, group=None):
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
         cdef type rows = self.class_of(record_class)
         cdef Call call = self.new_call("fetch", FETCH, sql, arguments, timeout)
         call.record_class = rows
         call.statement = statement
         call.group = group
+        call.prepare = preparing
         return call
 
-    def fetchrow(self, sql, tuple arguments not None, timeout, record_class, statement=None, group=None):
+    def fetchrow(self, sql, tuple arguments not None, timeout, record_class, prepare=None, statement=None, group=None):
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
         cdef type rows = self.class_of(record_class)
         cdef Call call = self.new_call("fetchrow", FETCHROW, sql, arguments, timeout)
         call.record_class = rows
         call.statement = statement
         call.group = group
+        call.prepare = preparing
         return call
 
-    def fetchval(self, sql, tuple arguments not None, column, timeout, statement=None, group=None):
+    def fetchval(self, sql, tuple arguments not None, column, timeout, prepare=None, statement=None, group=None):
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
         cdef Call call = self.new_call("fetchval", FETCHVAL, sql, arguments, timeout)
         call.record_class = Record
         call.column = column
         call.statement = statement
         call.group = group
+        call.prepare = preparing
         return call
 
     def fetch_columns(self, str name not None, sql, tuple arguments not None, timeout, order not None, statement=None):
@@ -108,28 +116,35 @@ cdef class CallMaker:
         call.statement = statement
         return call
 
-    def execute(self, sql, tuple arguments not None, timeout, group=None):
+    def execute(self, sql, tuple arguments not None, timeout, prepare=None, group=None):
         """Without arguments the text may hold any number of statements, except in a group."""
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
         cdef Call call = self.new_call(
             "execute", EXECUTE_STATEMENT if arguments or group is not None else EXECUTE_SCRIPT, sql, arguments, timeout)
         call.record_class = Record
         call.group = group
+        call.prepare = preparing
         return call
 
-    def executemany(self, sql, elements, timeout, *, statement=None, group=None, bint return_status=False):
+    def executemany(self, sql, elements, timeout, prepare=None, *, statement=None, group=None,
+                    bint return_status=False):
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
         cdef Call call = self.new_call("executemany", EXECUTE_MANY, sql, elements, timeout)
         call.record_class = Record
         call.statement = statement
         call.group = group
         call.column = True if return_status else None
+        call.prepare = preparing
         return call
 
-    def fetchmany(self, sql, elements, timeout, record_class, *, statement=None, group=None):
+    def fetchmany(self, sql, elements, timeout, record_class, prepare=None, *, statement=None, group=None):
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
         cdef type rows = self.class_of(record_class)
         cdef Call call = self.new_call("fetchmany", FETCH_MANY, sql, elements, timeout)
         call.record_class = rows
         call.statement = statement
         call.group = group
+        call.prepare = preparing
         return call
 
     def prepare(self, sql, name, timeout, make):
@@ -147,9 +162,12 @@ cdef class CallMaker:
         call.extra = turn
         return call
 
-    def describe(self, str name not None, sql, timeout):
+    def describe(self, str name not None, sql, timeout, prepare=None):
         """The value is the statement of a text as the cache has it, a CachedStatement."""
-        return self.new_call(name, DESCRIBE, sql, (), timeout)
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
+        cdef Call call = self.new_call(name, DESCRIBE, sql, (), timeout)
+        call.prepare = preparing
+        return call
 
     def seconds(self, timeout):
         """Return the seconds that a call with `timeout` may take: 0 without bound, below it when they are over."""

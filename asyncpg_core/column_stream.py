@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.cursor import Portal, row_count
 from asyncpg_core.exceptions import QueryTimeout
+from asyncpg_core.healing import heals
+from asyncpg_core.statement_cache import CachedStatement
 from pgproto.columns.plan import ColumnOptions
 from pgproto.columns.result import ColumnBatch
 from pgproto.columns.sink import ColumnSink, columnar_statement
-from pgproto.errors import InterfaceError
+from pgproto.errors import InterfaceError, PostgresError
 from pgproto.operations.extended import Stream
 from pgproto.statement import Statement
 
@@ -34,8 +36,8 @@ class ColumnStream:
     Whoever stops early need do nothing more; `aclose`, or `async with`, ends the query at a known place.
     """
 
-    __slots__ = ("_args", "_batch_rows", "_batches", "_connection", "_is_over", "_is_running", "_options", "_prepared",
-                 "_query", "_session", "_source", "_timeout")
+    __slots__ = ("_args", "_batch_rows", "_batches", "_connection", "_entry", "_is_over", "_is_running", "_options",
+                 "_prepared", "_query", "_session", "_source", "_timeout")
 
     def __init__(
         self, connection: Connection[Any], query: str, prepared: PreparedStatement[Any] | None, args: tuple[Any, ...],
@@ -51,6 +53,7 @@ class ColumnStream:
         self._timeout = timeout
         self._options = options
         self._batches: deque[ColumnBatch] = deque()
+        self._entry: CachedStatement | None = None
         self._is_over = self._is_running = False
 
     def __aiter__(self) -> ColumnStream:
@@ -81,18 +84,46 @@ class ColumnStream:
         if connection._session is not self._session:
             raise InterfaceError("cannot read on: the connection has been released back to the pool")
         if self._source is None:
-            if self._prepared is None:
-                self._prepared = await connection._new_statement(self._query, None, self._timeout, None)
-            self._prepared._check("stream_arrow")
-            sink = ColumnSink(self._options)
+            if self._prepared is not None:
+                self._prepared._check("stream_arrow")
             if connection.is_in_transaction():
                 portal = Portal(connection, self._query, self._prepared, self._args, None)
-                self._source = OpenPortal(portal, self._batch_rows, sink, self._timeout)
+                self._source = OpenPortal(portal, self._batch_rows, ColumnSink(self._options), self._timeout)
             else:
-                self._source = OpenQuery(
-                    self._session, self._prepared._statement, self._args, self._batch_rows, sink, self._timeout)
-        self._batches.extend(await self._source.read())
+                self._source = self._open_query(await self._statement())
+        self._batches.extend(await self._read_source())
         self._is_over = self._is_over or self._source.is_over
+
+    async def _statement(self) -> Statement:
+        """Return what is executed: the user's prepared statement, or one that is parsed with its execution."""
+        if self._prepared is not None:
+            statement = self._prepared._statement
+            return statement.stand_in or statement
+        self._entry = entry = await self._session.calls.describe("stream_arrow", self._query, self._timeout, "never")
+        assert entry.statement is not None  # the value of a call that describes
+        return entry.statement.without_name()
+
+    def _open_query(self, statement: Statement) -> OpenQuery:
+        return OpenQuery(
+            self._session, statement, self._args, self._batch_rows, ColumnSink(self._options), self._timeout)
+
+    async def _read_source(self) -> list[ColumnBatch]:
+        source = self._source
+        try:
+            return await source.read()  # type: ignore[union-attr]  # it is open
+        except PostgresError as error:
+            if not isinstance(source, OpenQuery) or source.op.was_bound or not heals(
+                    error, is_named=not source.op.with_parse, is_explicit=self._prepared is not None):
+                raise
+            # Once more, by a new description, or by the same one where only the name is not known.
+            statements = self._session.statements
+            if self._entry is not None:
+                statements.forget(self._entry)
+            elif self._prepared is not None:
+                statements.lose_own_name(
+                    self._prepared._statement, error.sqlstate or "", self._session.frontend.n_deallocations)
+        self._source = again = self._open_query(await self._statement())
+        return await again.read()
 
     def _end(self) -> None:
         self._is_over = True

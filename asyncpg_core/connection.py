@@ -21,11 +21,12 @@ from asyncpg_core.copy import Copying
 from asyncpg_core.cursor import CursorFactory, RecordT
 from asyncpg_core.limit import within
 from asyncpg_core.listeners import Listening
-from asyncpg_core.options import ClientOptions, ConnectOptions, client_options
+from asyncpg_core.options import ClientOptions, ConnectOptions, client_options, with_dsn
 from asyncpg_core.parting import check_loop, drain, part
 from asyncpg_core.patchable import Patchable
 from asyncpg_core.pipeline import Pipeline
-from asyncpg_core.prepared_statement import PreparedStatement
+from asyncpg_core.prepare_mode import PrepareMode
+from asyncpg_core.prepared_statement import PreparedStatement, named_if_safe
 from asyncpg_core.protocol.protocol import Protocol
 from asyncpg_core.query_log import LoggedQuery as LoggedQuery
 from asyncpg_core.server_version import ServerVersion, capabilities, split_server_version_string
@@ -122,60 +123,70 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
     @overload
     def fetch(
         self, query: str, *args: Any, timeout: float | None = None, record_class: None = None,
+        prepare: str | None = None,
     ) -> Coroutine[Any, Any, list[RecordT]]: ...
     @overload
     def fetch(
         self, query: str, *args: Any, timeout: float | None = None, record_class: type[OtherT],
+        prepare: str | None = None,
     ) -> Coroutine[Any, Any, list[OtherT]]: ...
-    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-              ) -> Coroutine[Any, Any, list[Any]]:
+    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
+              prepare: str | None = None) -> Coroutine[Any, Any, list[Any]]:
         """Return the rows of a query as a list of records.
 
-        `timeout` in seconds, None for command_timeout. Raises PostgresError, DataError for an argument that does not
-        fit its type, QueryTimeout.
+        `timeout` in seconds, None for command_timeout. `prepare` is always, auto or never, None for the connection's
+        mode. Raises PostgresError, DataError for an argument that does not fit its type, QueryTimeout.
         """
-        return self._calls.fetch(query, args, timeout, record_class)
+        return self._calls.fetch(query, args, timeout, record_class, prepare)
 
     @overload
     def fetchrow(
         self, query: str, *args: Any, timeout: float | None = None, record_class: None = None,
+        prepare: str | None = None,
     ) -> Coroutine[Any, Any, RecordT | None]: ...
     @overload
     def fetchrow(
         self, query: str, *args: Any, timeout: float | None = None, record_class: type[OtherT],
+        prepare: str | None = None,
     ) -> Coroutine[Any, Any, OtherT | None]: ...
-    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None
-                 ) -> Coroutine[Any, Any, Any | None]:
+    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
+                 prepare: str | None = None) -> Coroutine[Any, Any, Any | None]:
         """Return the first row of a query, None if there is none."""
-        return self._calls.fetchrow(query, args, timeout, record_class)
+        return self._calls.fetchrow(query, args, timeout, record_class, prepare)
 
     def fetchval(
-        self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None,
+        self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None, prepare: str | None = None,
     ) -> Coroutine[Any, Any, Any]:
         """Return one value of the first row, None if there is no row. `column` is a position or a name."""
-        return self._calls.fetchval(query, args, column, timeout)
+        return self._calls.fetchval(query, args, column, timeout, prepare)
 
-    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
-        """Execute an SQL command, or several, and return the tag of the last one; '' if the text holds none."""
-        return self._calls.execute(query, args, timeout)
+    def execute(self, query: str, *args: Any, timeout: float | None = None, prepare: str | None = None,
+                ) -> Coroutine[Any, Any, str]:
+        """Execute an SQL command, or several, and return the tag of the last one; '' if the text holds none.
+
+        Without arguments nothing is ever prepared.
+        """
+        return self._calls.execute(query, args, timeout, prepare)
 
     def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None,
-                    return_status: bool = False) -> Coroutine[Any, Any, Any]:
+                    return_status: bool = False, prepare: str | None = None) -> Coroutine[Any, Any, Any]:
         """Execute a command for each element of `args`, all or nothing; with `return_status` return their tags."""
-        return self._calls.executemany(command, args, timeout, return_status=return_status)
+        return self._calls.executemany(command, args, timeout, prepare, return_status=return_status)
 
     @overload
     def fetchmany(
         self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: None = None,
+        prepare: str | None = None,
     ) -> Coroutine[Any, Any, list[RecordT]]: ...
     @overload
     def fetchmany(
         self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: type[OtherT],
+        prepare: str | None = None,
     ) -> Coroutine[Any, Any, list[OtherT]]: ...
-    def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
-                  ) -> Coroutine[Any, Any, list[Any]]:
+    def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None,
+                  prepare: str | None = None) -> Coroutine[Any, Any, list[Any]]:
         """Execute a query for each element of `args` and return the rows of all."""
-        return self._calls.fetchmany(query, args, timeout, record_class)
+        return self._calls.fetchmany(query, args, timeout, record_class, prepare)
 
     @overload
     def prepare(
@@ -188,16 +199,16 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
     def prepare(self, query: str, *, name: str | None = None, timeout: float | None = None, record_class: Any = None
                 ) -> Coroutine[Any, Any, PreparedStatement[Any]]:
         """Return a PreparedStatement; without `name` it gets one that is unique, or none in prepare mode `never`."""
-        return self._new_statement(query, name, timeout, record_class)
-
-    def _new_statement(self, query: str, name: str | None, timeout: float | None, record_class: Any
-                       ) -> Coroutine[Any, Any, PreparedStatement[Any]]:
         session = self._session
+        own = name
         if name is None:
-            name = "" if session.statements.mode == "never" else new_name()
+            name = new_name() if session.statements.names_own else ""
 
         def make(op: Any) -> PreparedStatement[Any]:
             statement = Statement(op.sql, op.name, op.parameter_oids, op.columns, session.registry)
+            statement.n_deallocations = session.frontend.n_deallocations
+            if own is None and not op.name:
+                statement = named_if_safe(session, statement)
             return PreparedStatement(self, statement, record_class)
 
         return session.calls.prepare(query, name, timeout, make)
@@ -261,6 +272,12 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
         if self._server_version is None:
             self._server_version = split_server_version_string(self._session.frontend.parameters["server_version"])
         return self._server_version
+
+    @property
+    def prepare_mode(self) -> PrepareMode:
+        """How statements are prepared now (`mode`: always, auto or never) and why (`reason`)."""
+        statements = self._session.statements
+        return PrepareMode(statements.mode, statements.reason)
 
     def get_settings(self) -> ConnectionSettings:
         """Return the parameters that the server reports, live."""
@@ -398,7 +415,7 @@ async def connect(
     max_cached_statement_lifetime: float = 300, max_cacheable_statement_size: int = 1024 * 15,
     command_timeout: float | None = None, ssl: Any = None, direct_tls: bool | None = None,
     server_settings: dict[str, str] | None = None, target_session_attrs: str | None = None,
-    krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
+    krbsrvname: str | None = None, gsslib: str | None = None, prepare: str | None = None, prepare_threshold: int = 5,
     connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
     json: str | None = None, json_loads: Any = None, json_dumps: Any = None, types: Mapping[str, Any] | None = None,
     infinity: str | None = None, interval: str | None = None, array_bounds: str | None = None,
@@ -412,7 +429,7 @@ async def connect(
     command_timeout: float | None = None, ssl: Any = None, direct_tls: bool | None = None,
     connection_class: type[Connection[Any]] = Connection, record_class: Any = Record,
     server_settings: dict[str, str] | None = None, target_session_attrs: str | None = None,
-    krbsrvname: str | None = None, gsslib: str | None = None, prepare: str = "always", prepare_threshold: int = 5,
+    krbsrvname: str | None = None, gsslib: str | None = None, prepare: str | None = None, prepare_threshold: int = 5,
     connect_timeout: float | None = None, security: str | None = None, allow_cleartext_password: bool = False,
     json: str | None = None, json_loads: Any = None, json_dumps: Any = None, types: Mapping[str, Any] | None = None,
     infinity: str | None = None, interval: str | None = None, array_bounds: str | None = None,
@@ -421,7 +438,8 @@ async def connect(
     """Return a new connection.
 
     `timeout` bounds all hosts and attempts together, `connect_timeout` each attempt, `command_timeout` is the default
-    of every call; all in seconds. `prepare` is always, never or auto. `json="auto"`, or `json_loads` (takes bytes) and
+    of every call; all in seconds. `prepare` is always, never or auto; by default it is always, or never where a pooler
+    stands in between (`Connection.prepare_mode`). `json="auto"`, or `json_loads` (takes bytes) and
     `json_dumps` (returns str or bytes), read and write json and jsonb wherever they occur. `types` maps types of your
     own by name: an enum to an Enum class, a composite to a dataclass or what else takes its attributes by name.
     `infinity="exact"` reads infinite dates, times
@@ -452,7 +470,7 @@ async def connect(
         params = resolved(dsn, given)
     finally:
         del dsn, password, libpq, given
-    return await connect_with(params, client, connection_class, record_class)
+    return await connect_with(params, with_dsn(client, params), connection_class, record_class)
 
 
 def check_classes(connection_class: Any, record_class: Any) -> None:

@@ -1,7 +1,8 @@
 """Cursors: the rows of a query a few at a time, inside a transaction.
 
 A cursor is a portal of the server. Its first fetch binds it, with whatever the transaction still owes in front, so a
-cursor costs no round trip of its own; later fetches go on where the last one ended, with anything in between. A portal
+cursor costs no round trip of its own; later fetches go on where the last one ended, with anything in between. What the
+portal is bound to is parsed with the Bind: a portal outlives the name of its statement, so it needs none. A portal
 goes forward only and is gone when its transaction ends; one that has given its last row is closed at once.
 """
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asyncpg_core import naming
-from asyncpg_core.statement_cache import new_name
-from pgproto.errors import InterfaceError, NoActiveSQLTransactionError
+from asyncpg_core.statement_cache import CachedStatement, new_name
+from pgproto.errors import InterfaceError, NoActiveSQLTransactionError, PostgresError
 from pgproto.operations.extended import Close, FetchPortal
 from pgproto.record import Record
 from pgproto.row_sinks import RawRows, Records, RowSink
@@ -78,8 +79,8 @@ class Portal:
     """The server's side of a cursor, bound by its first use."""
 
     __slots__ = (
-        "_args", "_connection", "_name", "_prepared", "_record_class", "_session", "_statement", "is_exhausted",
-        "query",
+        "_args", "_bound", "_connection", "_entry", "_name", "_prepared", "_record_class", "_session", "is_exhausted",
+        "query", "statement",
     )
 
     def __init__(
@@ -92,7 +93,10 @@ class Portal:
         self._args = args
         self._record_class = record_class
         self._name: str | None = None
-        self._statement: Statement | None = None
+        self._entry: CachedStatement | None = None
+        self._bound: Statement | None = None
+        # What the portal is, or will be, bound to.
+        self.statement: Statement | None = None
         self.query = query
         self.is_exhausted = False
 
@@ -109,12 +113,17 @@ class Portal:
                 "cursor cannot be created outside of a transaction" if self._name is None else
                 "cursor cannot be used outside of a transaction: it ended with the one that it was created in")
 
-    async def prepare(self, timeout: float | None) -> PreparedStatement[Any]:
-        """Return the cursor's statement, prepared if it is not yet."""
+    async def prepare(self, timeout: float | None) -> Statement:
+        """Return the cursor's statement, described if it is not yet."""
         self.check("Connection.cursor")
-        if self._prepared is None:
-            self._prepared = await self._connection._new_statement(self.query, None, timeout, None)
-        return self._prepared
+        if self._prepared is not None:
+            statement = self._prepared._statement
+            self.statement = statement.stand_in or statement
+        elif self.statement is None:
+            self._entry = await self._session.calls.describe("cursor", self.query, timeout, "never")
+            assert self._entry.statement is not None    # the value of a call that describes
+            self.statement = self._entry.statement.without_name()
+        return self.statement
 
     async def fetch(self, n: int, timeout: float | None) -> list[Any]:
         """Return the next `n` rows, fewer only at the end."""
@@ -133,23 +142,28 @@ class Portal:
 
     async def _run(self, n: int, timeout: float | None, sink: RowSink,
                    read_as: Callable[[Statement], Statement] | None = None) -> list[Any]:
-        statement = (await self.prepare(timeout))._statement
+        statement = await self.prepare(timeout)
         if read_as is not None:
             statement = read_as(statement)
         if self._name is not None:
-            op = FetchPortal(self._statement or statement, self._name, sink, row_limit=n)
+            op = FetchPortal(self._bound or statement, self._name, sink, row_limit=n)
             return self._end(await self._connection._calls.run("fetch", op, timeout))
         # A binding that fails may have left a portal behind, so each has its own name. Who fetches at the same time
         # finds the portal bound, because operations are executed in the order in which they started.
         self._name = name = new_name()
         op = FetchPortal(statement, name, sink, row_limit=n, arguments=self._args, with_parse=not statement.name)
         try:
-            rows = self._end(await self._connection._calls.run("fetch", op, timeout))
-        except BaseException:
+            # It may be another one in the end: what is lost of a name is parsed again.
+            op = await self._connection._calls.run("fetch", op, timeout)
+            rows = self._end(op)
+        except BaseException as error:
             self._name = None
+            if self._entry is not None and isinstance(error, PostgresError) and not op.was_bound:
+                # The next cursor need not fail for the same reason.
+                self._session.statements.forget(self._entry)
             raise
         # What was parsed together with its execution may have been described anew.
-        self._statement = op.statement
+        self._bound = op.statement
         return rows
 
     def _end(self, op: FetchPortal) -> list[Any]:

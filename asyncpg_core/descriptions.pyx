@@ -68,7 +68,7 @@ cdef class Descriptions:
             op.error = error
             self.refused.append(op)
             return False
-        self.preludes.pay(op)
+        self.preludes.pay(op, -1)
         return True
 
     cdef Py_ssize_t number_of(self, CachedStatement entry):
@@ -100,8 +100,14 @@ cdef class Descriptions:
         return kind
 
     cdef object settle(self, CachedStatement entry, Operation op):
-        """A Prepare is settled: its entry has its statement, or is forgotten and the error returned."""
+        """A Prepare is settled: its entry has its statement, or is forgotten and the error returned. One whose name the
+        server has already is asked for again, without a name."""
         error = op.error
+        if entry.name and self.frontend.status == c'I' and op.group is None and getattr(
+                error, "sqlstate", None) == "42P05":
+            self.statements.on_lost_names("42P05", False)
+            entry.name = ""
+            return self.ask(entry)
         if error is None:
             try:
                 entry.set_statement(Statement(entry.sql, entry.name, (<Prepare>op).parameter_oids,
@@ -111,4 +117,7 @@ cdef class Descriptions:
         if error is not None:
             entry.describing = None
             self.statements.forget(entry)
+        elif entry.name and not self.statements.may_name:
+            # A pooler was noticed meanwhile.
+            self.statements.unname(entry, True)
         return error

@@ -27,7 +27,9 @@ from .options import (
     ConnectOptions,
     Password,
     PasswordCallable,
+    Preparing,
     SslMode,
+    prepare_mode,
     timeout_seconds,
 )
 from .passfile import find_password, passfile_path, read_passfile
@@ -69,7 +71,8 @@ def resolve(
     """Return checked settings; nothing has been connected to, files named by the settings have been read.
 
     `ssl` is None, a bool, an SSLContext or an sslmode; `**libpq` takes every other keyword of libpq by its name.
-    Unknown names in a DSN become server settings. Raises ClientConfigurationError, naming the keyword and its place.
+    `prepare` in a DSN is connect's argument; unknown names there become server settings. Raises
+    ClientConfigurationError, naming the keyword and its place.
     `security="strict"` asks for verify-full, SCRAM and channel binding, and refuses settings that contradict.
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -82,6 +85,7 @@ def resolve(
     }
     arguments = _argument_source(named, libpq, ssl)
     sources, unknown = _read_sources(dsn, arguments, environ)
+    preparing = _preparing(unknown.pop("prepare", None))
     chosen = merge(sources.ordered())
     if security is not None:
         _apply_security(plain_text("security", security), chosen, ssl, allow_cleartext_password, environ)
@@ -102,7 +106,14 @@ def resolve(
         timeout=timeout_seconds("timeout", timeout),
         allow_cleartext_password=bool(allow_cleartext_password),
     )
-    return _with_conditions(options, chosen)
+    return dataclasses.replace(_with_conditions(options, chosen), prepare=preparing)
+
+
+def _preparing(value: str | None) -> Preparing | None:
+    try:
+        return None if value is None else prepare_mode(value)
+    except ClientConfigurationError as exc:
+        raise exc.with_msg(f"{exc} (DSN)") from None
 
 
 def _with_conditions(options: ConnectOptions, chosen: Source) -> ConnectOptions:

@@ -5,6 +5,5 @@ from asyncpg_core.endpoint cimport Endpoint
 from pgproto.operations.operation cimport Operation
 
 cdef int explain(Call call, Operation op, object error) except -1
-cdef bint is_healable(Call call, Operation op, bint was_held) except -1
 cdef int tell_written(list lost, object error, object farewell, object reason, bint was_ready, int status) except -1
 cdef int tell_unwritten(object queue, Endpoint owner, object error, object farewell, object reason) except -1

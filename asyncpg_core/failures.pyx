@@ -4,13 +4,10 @@ may rely on.
 Of a loss, `error` is the transport's, `farewell` the server's last words, `reason` why the driver has closed it; each
 may be None.
 """
-from asyncpg_core.call cimport EXECUTE_SCRIPT, FETCH_MANY
 from asyncpg_core.statement_cache cimport CachedStatement
-from pgproto.operations.extended cimport ExecuteMany
 from pgproto.operations.simple cimport SimpleQuery
 
-from asyncpg_core.healing import (
-    add_note, can_retry_after_cancel, heals, hint_at_placeholders, hint_at_poolers, lost_error, may_end_transaction)
+from asyncpg_core.healing import add_note, hint_at_placeholders, hint_at_poolers, lost_error, may_end_transaction
 from pgproto.errors import PostgresError
 
 # read_only_sql_transaction, admin_shutdown, crash_shutdown, cannot_connect_now: the server may have another role now.
@@ -33,20 +30,6 @@ cdef int explain(Call call, Operation op, object error) except -1:
     if op.group is not None and error.sqlstate == "25001":
         add_note(error, "such a statement is executed outside pipeline()")
     return 0
-
-
-cdef bint is_healable(Call call, Operation op, bint was_held) except -1:
-    """Whether an operation that failed outside a transaction may be executed once more; `was_held` if a CancelRequest
-    was under way."""
-    if call.kind > FETCH_MANY or call.kind == EXECUTE_SCRIPT:
-        return False
-    if type(op) is ExecuteMany and op.was_bound:
-        return False    # An iterator gives its elements once, and not all of them are kept.
-    if was_held and can_retry_after_cancel(op.error, call.sql):
-        return True
-    return not op.was_bound and heals(
-        op.error, is_named=bool(call.extra is None or (<CachedStatement>call.extra).name),
-        is_explicit=call.statement is not None)
 
 
 cdef bint may_be_committed(list lost) except -1:

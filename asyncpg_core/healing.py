@@ -19,13 +19,17 @@ from pgproto.errors import (
 
 # A description remembered by the client may be out of date in any of these ways; Parse with it is refused by class 42.
 STALE_NAMED = {"26000", "42P05"}
+# "cached plan must not change result type"
+OUTDATED_PLAN = "0A000"
 # Syntax error, undefined column, undefined operator: what the server makes of `= %s`.
 PLACEHOLDER_ERRORS = {"42601", "42703", "42883"}
 PLACEHOLDER_HINT = "Parameters are written $1, $2, .. in PostgreSQL; %s is not known to it."
 POOLER_HINT = (
     "A pooler such as pgbouncer that hands the server's processes around by transaction or statement loses track of "
-    "prepared statements: let it keep track of them (max_prepared_statements of pgbouncer 1.21 and later), or connect "
-    "with statement_cache_size=0.")
+    "prepared statements: connect with prepare='never' (or statement_cache_size=0), or let it keep track of them "
+    "(max_prepared_statements of pgbouncer 1.21 and later).")
+# "unsupported startup parameter: jit", and newer "unsupported startup parameter in options: jit"
+refused_parameter = re.compile(r"unsupported startup parameter(?: in options)?: (\S+)").search
 # The server's functions that refuse a composite, or an array of one, with other attributes than it has.
 LAYOUT_ERRORS = {"42804", "22P02"}
 LAYOUT_FUNCTIONS = {"record_recv", "array_recv", "record_in"}
@@ -56,6 +60,17 @@ def hint_at_poolers(error: PostgresError) -> None:
         error.hint = f"{error.hint}\n{POOLER_HINT}" if error.hint else POOLER_HINT
 
 
+def hint_at_refused_parameter(error: PostgresError) -> None:
+    """Say where a parameter comes from that a pooler does not take at the start of a session, and what else to do."""
+    found = refused_parameter(error.message or "")
+    if found is not None and error.hint is None:
+        name = found[1].strip("\"'")
+        error.hint = (
+            f"A pooler takes only the parameters that it knows. {name!r} comes from server_settings, from the DSN or "
+            f"from the environment: leave it out and SET {name} after connecting (a pool: in `init`), or let the "
+            f"pooler ignore it (ignore_startup_parameters = {name} of pgbouncer).")
+
+
 def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:
     """Whether a new description of the statement is likely to cure `error`, which came before BindComplete."""
     if isinstance(error, DecodeError):
@@ -64,10 +79,10 @@ def heals(error: BaseException, *, is_named: bool, is_explicit: bool) -> bool:
     if not isinstance(error, PostgresError):
         return False
     sqlstate = error.sqlstate or ""
-    if is_explicit:
-        return False
     if sqlstate in STALE_NAMED:
         return True
+    if is_explicit:
+        return False
     if isinstance(error, InvalidCachedStatementError):
         return True
     if is_outdated_type(error):

@@ -20,6 +20,7 @@ from asyncpg_core import forks, held
 from asyncpg_core.cancel import send_cancel_request
 from asyncpg_core.dial import Route, ask_for_tls, demand_tls, open_socket, round_trip_of, start_tls
 from asyncpg_core.gss import TokenMaker
+from asyncpg_core.healing import hint_at_refused_parameter
 from asyncpg_core.options import ClientOptions, ConnectOptions, Password, SslMode, UnixAddress
 from asyncpg_core.session import Session
 from asyncpg_core.statement_cache import StatementCache
@@ -290,6 +291,7 @@ class Attempt:
             if startup.error is not None:
                 raise startup.error
         except PostgresError as error:
+            hint_at_refused_parameter(error)
             if newest > (3, 0) and authentication.state is auth.State.START and startup.negotiated is None:
                 suggest_old_protocol(error, newest, oldest)
             raise

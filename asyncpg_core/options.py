@@ -9,7 +9,7 @@ import enum
 import math
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from asyncpg_core.codec_options import CodecOptions, codec_options
@@ -20,9 +20,9 @@ from pgproto.secret import Secret
 PasswordCallable: TypeAlias = Callable[[], "str | Awaitable[str]"]
 Password: TypeAlias = "Secret | PasswordCallable | None"
 Negotiation: TypeAlias = Literal["postgres", "direct"]
-PrepareMode: TypeAlias = Literal["always", "never", "auto"]
+Preparing: TypeAlias = Literal["always", "never", "auto"]
 
-PREPARE_MODES: tuple[PrepareMode, ...] = ("always", "never", "auto")
+PREPARE_MODES: tuple[Preparing, ...] = ("always", "never", "auto")
 SESSION_ATTRIBUTES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 
 
@@ -165,6 +165,7 @@ class ConnectOptions:
     gsslib: str = "gssapi"
     gssdelegation: bool = False
     requirepeer: str | None = None
+    prepare: Preparing | None = None
 
     @property
     def endpoints(self) -> tuple[tuple[Address, Password], ...]:
@@ -176,14 +177,15 @@ class ClientOptions:
     """What a connection does with statements; made by `client_options`, which checks.
 
     `max_cached_statement_lifetime` is in seconds and `max_cacheable_statement_size` in characters, 0 meaning no limit.
-    In mode `auto` a statement is prepared at its `prepare_threshold`-th use.
+    In mode `auto` a statement is prepared at its `prepare_threshold`-th use. Without a mode it is `always`, or `never`
+    where a pooler is found in between.
     """
 
     statement_cache_size: int = 100
     max_cached_statement_lifetime: float = 300
     max_cacheable_statement_size: int = 15360
     command_timeout: float | None = None
-    prepare: PrepareMode = "always"
+    prepare: Preparing | None = None
     prepare_threshold: int = 5
     codecs: CodecOptions = field(default_factory=CodecOptions)
     exactness: Exactness = field(default_factory=Exactness)
@@ -201,7 +203,7 @@ def client_options(
     max_cached_statement_lifetime: float = 300,
     max_cacheable_statement_size: int = 15360,
     command_timeout: float | None = None,
-    prepare: str = "always",
+    prepare: str | None = None,
     prepare_threshold: int = 5,
     json: str | None = None,
     json_loads: Callable[[Any], Any] | None = None,
@@ -213,7 +215,7 @@ def client_options(
 ) -> ClientOptions:
     """Return checked client settings; a statement cache of size 0 means that nothing is ever prepared by name."""
     size = at_least_zero("statement_cache_size", statement_cache_size)
-    mode = prepare_mode(prepare)
+    mode = None if prepare is None else prepare_mode(prepare)
     return ClientOptions(
         statement_cache_size=int(size),
         max_cached_statement_lifetime=at_least_zero("max_cached_statement_lifetime", max_cached_statement_lifetime),
@@ -224,6 +226,11 @@ def client_options(
         codecs=codec_options(json, json_loads, json_dumps, types),
         exactness=exactness(infinity, interval, array_bounds),
     )
+
+
+def with_dsn(client: ClientOptions, params: ConnectOptions) -> ClientOptions:
+    """Return client settings with what the DSN says of them, where the arguments say nothing."""
+    return replace(client, prepare=params.prepare) if client.prepare is None and params.prepare is not None else client
 
 
 def at_least_zero(name: str, value: float) -> float:
@@ -258,7 +265,7 @@ def timeout_seconds(name: str, value: float | None) -> float | None:
     return seconds
 
 
-def prepare_mode(value: str) -> PrepareMode:
+def prepare_mode(value: str) -> Preparing:
     for mode in PREPARE_MODES:
         if value == mode:
             return mode

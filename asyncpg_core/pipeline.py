@@ -85,17 +85,17 @@ class Pipeline:
     # The calls
 
     def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        return self._begin(self._calls().fetch(query, args, timeout, record_class, None, self._group))
+        return self._begin(self._calls().fetch(query, args, timeout, record_class, group=self._group))
 
     def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None) -> Any:
-        return self._begin(self._calls().fetchrow(query, args, timeout, record_class, None, self._group))
+        return self._begin(self._calls().fetchrow(query, args, timeout, record_class, group=self._group))
 
     def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Any:
-        return self._begin(self._calls().fetchval(query, args, column, timeout, None, self._group))
+        return self._begin(self._calls().fetchval(query, args, column, timeout, group=self._group))
 
     def execute(self, query: str, *args: Any, timeout: float | None = None) -> Any:
         """One statement, in the extended protocol whether it has arguments or not."""
-        return self._begin(self._calls().execute(query, args, timeout, self._group))
+        return self._begin(self._calls().execute(query, args, timeout, group=self._group))
 
     def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None) -> Any:
         return self._begin(self._calls().executemany(command, args, timeout, group=self._group))

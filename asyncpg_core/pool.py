@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, Literal, overload
 
@@ -24,6 +24,7 @@ from asyncpg_core.exceptions import PoolTimeout
 from asyncpg_core.leases import drop_unsent
 from asyncpg_core.lending import Lender
 from asyncpg_core.lending import PoolAcquireContext as PoolAcquireContext
+from asyncpg_core.options import with_dsn
 from asyncpg_core.pool_arguments import (
     DEFAULT_MIN_SIZE,
     DefaultSize,
@@ -40,6 +41,7 @@ from asyncpg_core.pool_columns import PoolColumns
 from asyncpg_core.pool_copy import PoolCopying
 from asyncpg_core.pool_end import PoolEnd, end_unclosed, weakly
 from asyncpg_core.pool_member import PoolMember, release_face, share_types
+from asyncpg_core.pool_queries import PoolQueries
 from asyncpg_core.pool_reading import LSN_QUERY, Reading, replicas_of
 from asyncpg_core.pool_reset import Resets
 from asyncpg_core.pool_role import watch_of
@@ -59,7 +61,7 @@ NOT_OF_REPLICAS = frozenset(("self", "connect_args", "connect_kwargs", "read_rep
 Reset = Callable[[Any], Awaitable[None]] | Literal["always"] | None
 
 
-class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
+class Pool(PoolQueries[RecordT], PoolCopying, PoolColumns, Generic[RecordT]):
     """Connections to one database; made by `create_pool`, opened by `await` or `async with`."""
 
     def __init__(
@@ -247,8 +249,9 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
                 record_class=self._record_class, **arguments.for_hook())
             check_made(connection, self._connection_class)
             return connection
+        params = await arguments.options()
         return await connect_with(
-            await arguments.options(), arguments.client_options(), self._connection_class, self._record_class,
+            params, with_dsn(arguments.client_options(), params), self._connection_class, self._record_class,
             self._keys, self._session_functions)
 
     # Lending
@@ -342,42 +345,6 @@ class Pool(PoolCopying, PoolColumns, Generic[RecordT]):
         self._start(member.close())
 
     # One-shot methods
-
-    def fetch(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
-              read_only: bool = False, wait_for_lsn: str | None = None) -> Coroutine[Any, Any, list[RecordT]]:
-        """Connection.fetch on a connection of the pool; `read_only` and `wait_for_lsn` as for `acquire`."""
-        if read_only:
-            return Reading(self, wait_for_lsn).call("fetch", query, *args, timeout=timeout, record_class=record_class)
-        return self._calls.fetch(query, args, timeout, record_class)
-
-    def fetchrow(self, query: str, *args: Any, timeout: float | None = None, record_class: Any = None,
-                 read_only: bool = False, wait_for_lsn: str | None = None) -> Coroutine[Any, Any, RecordT | None]:
-        """Connection.fetchrow on a connection of the pool; `read_only` and `wait_for_lsn` as for `acquire`."""
-        if read_only:
-            return Reading(self, wait_for_lsn).call(
-                "fetchrow", query, *args, timeout=timeout, record_class=record_class)
-        return self._calls.fetchrow(query, args, timeout, record_class)
-
-    def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None,
-                 read_only: bool = False, wait_for_lsn: str | None = None) -> Coroutine[Any, Any, Any]:
-        """Connection.fetchval on a connection of the pool; `read_only` and `wait_for_lsn` as for `acquire`."""
-        if read_only:
-            return Reading(self, wait_for_lsn).call("fetchval", query, *args, timeout=timeout, column=column)
-        return self._calls.fetchval(query, args, column, timeout)
-
-    def execute(self, query: str, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, str]:
-        """Connection.execute on a connection of the pool."""
-        return self._calls.execute(query, args, timeout)
-
-    def executemany(self, command: str, args: Iterable[Any], *, timeout: float | None = None
-                    ) -> Coroutine[Any, Any, None]:
-        """Connection.executemany on a connection of the pool."""
-        return self._calls.executemany(command, args, timeout)
-
-    def fetchmany(self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None
-                  ) -> Coroutine[Any, Any, list[RecordT]]:
-        """Connection.fetchmany on a connection of the pool."""
-        return self._calls.fetchmany(query, args, timeout, record_class)
 
     async def _set_up_for(self, call: Call[Any]) -> None:
         """Lend a connection to a call after the user's setup."""

@@ -40,33 +40,40 @@ def choose_again() -> None:
         pool._calls = choose_calls(pool)
 
 
+def given(prepare: str | None) -> dict[str, str]:
+    """Return a keyword that the user's own methods need not know unless it is used."""
+    return {} if prepare is None else {"prepare": prepare}
+
+
 class MethodCalls:
     """Makes the calls of a pool by the methods of a connection that is acquired for each."""
 
     def __init__(self, pool: Pool[Any]) -> None:
         self.pool = pool
 
-    def fetch(self, query: str, args: tuple[Any, ...], timeout: float | None, record_class: Any
-              ) -> Coroutine[Any, Any, Any]:
-        return self.call("fetch", query, *args, timeout=timeout, record_class=record_class)
+    def fetch(self, query: str, args: tuple[Any, ...], timeout: float | None, record_class: Any,
+              prepare: str | None = None) -> Coroutine[Any, Any, Any]:
+        return self.call("fetch", query, *args, timeout=timeout, record_class=record_class, **given(prepare))
 
-    def fetchrow(self, query: str, args: tuple[Any, ...], timeout: float | None, record_class: Any
-                 ) -> Coroutine[Any, Any, Any]:
-        return self.call("fetchrow", query, *args, timeout=timeout, record_class=record_class)
+    def fetchrow(self, query: str, args: tuple[Any, ...], timeout: float | None, record_class: Any,
+                 prepare: str | None = None) -> Coroutine[Any, Any, Any]:
+        return self.call("fetchrow", query, *args, timeout=timeout, record_class=record_class, **given(prepare))
 
-    def fetchval(self, query: str, args: tuple[Any, ...], column: int | str, timeout: float | None
-                 ) -> Coroutine[Any, Any, Any]:
-        return self.call("fetchval", query, *args, column=column, timeout=timeout)
+    def fetchval(self, query: str, args: tuple[Any, ...], column: int | str, timeout: float | None,
+                 prepare: str | None = None) -> Coroutine[Any, Any, Any]:
+        return self.call("fetchval", query, *args, column=column, timeout=timeout, **given(prepare))
 
-    def execute(self, query: str, args: tuple[Any, ...], timeout: float | None) -> Coroutine[Any, Any, Any]:
-        return self.call("execute", query, *args, timeout=timeout)
+    def execute(self, query: str, args: tuple[Any, ...], timeout: float | None, prepare: str | None = None
+                ) -> Coroutine[Any, Any, Any]:
+        return self.call("execute", query, *args, timeout=timeout, **given(prepare))
 
-    def executemany(self, command: str, args: Iterable[Any], timeout: float | None) -> Coroutine[Any, Any, Any]:
-        return self.call("executemany", command, args, timeout=timeout)
+    def executemany(self, command: str, args: Iterable[Any], timeout: float | None, prepare: str | None = None
+                    ) -> Coroutine[Any, Any, Any]:
+        return self.call("executemany", command, args, timeout=timeout, **given(prepare))
 
-    def fetchmany(self, query: str, args: Iterable[Any], timeout: float | None, record_class: Any
-                  ) -> Coroutine[Any, Any, Any]:
-        return self.call("fetchmany", query, args, timeout=timeout, record_class=record_class)
+    def fetchmany(self, query: str, args: Iterable[Any], timeout: float | None, record_class: Any,
+                  prepare: str | None = None) -> Coroutine[Any, Any, Any]:
+        return self.call("fetchmany", query, args, timeout=timeout, record_class=record_class, **given(prepare))
 
     def fetch_columns(self, name: str, query: str, args: tuple[Any, ...], timeout: float | None,
                       order: ColumnOrder[Any]) -> Coroutine[Any, Any, Any]:

@@ -145,5 +145,9 @@ def share_types(dict caches not None, connection):
     session = connection._session
     types = caches.setdefault((connection._addr, connection._params.database or connection._params.user), TypeCache())
     session.registry.adopt(types)
+    for cache in types.dependents:
+        if cache.has_lost_names:
+            session.statements.avoid_names(cache.reason)
+            break
     types.dependents.add(session.statements)
     session.statements.siblings = types.dependents

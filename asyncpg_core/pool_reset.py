@@ -72,6 +72,7 @@ class Resets:
     def on_failed(self, session: Any, strays: list[Call[Any]], error: BaseException) -> None:
         """A reset has failed: its connection is closed, what waited behind it goes unsent to another one."""
         self.note(error)
+        session.statements.on_failed_reset(error)
         pool = self.pool
         face = session.member.face_alive()
         if not pool._lender.is_open or pool._state.is_closing:

@@ -6,6 +6,8 @@ not. An operation that is refused before a byte of it is written leaves everythi
 """
 cimport cython
 
+from weakref import ref
+
 
 @cython.final
 cdef class Preludes:
@@ -48,13 +50,29 @@ cdef class Preludes:
         if n:
             op.prelude = tuple(self.statements[:n])
             for transaction in self.transactions[:n]:
-                transaction.carrier = op
+                if transaction is not None:
+                    transaction.carrier = op
         return 0
 
-    cdef int pay(self, Operation op) except -1:
-        """What the operation carries is written: it is owed no more."""
+    cdef int pay(self, Operation op, Py_ssize_t n_written) except -1:
+        """What the operation carries is written, as the session's `n_written`-th operation: it is owed no more."""
         if op.prelude is not None:
+            self.paid = [ref(transaction) for transaction in self.transactions[:len(op.prelude)]]
+            self.paid_at = n_written
             self.cut(0, len(op.prelude))
+        return 0
+
+    cdef bint is_alone(self, Operation op, Py_ssize_t n_written) except -1:
+        """Whether an operation has carried BEGIN, and is all that was written since."""
+        return (op.prelude is not None and self.paid_at == n_written and not op.failed_in_prelude
+                and (<str?>op.prelude[0]).startswith("BEGIN"))
+
+    cdef int owe_again(self, Operation op) except -1:
+        """What the operation has carried, the last that was paid, is undone: the next one carries it."""
+        self.statements[:0] = op.prelude
+        self.transactions[:0] = [transaction() for transaction in self.paid]
+        self.after[:0] = [0] * len(op.prelude)
+        self.is_owed = True
         return 0
 
     cdef int detach(self, Operation op) except -1:
@@ -62,7 +80,8 @@ cdef class Preludes:
         if op.prelude is not None:
             op.prelude = None
             for transaction in self.transactions:
-                transaction.carrier = None
+                if transaction is not None:
+                    transaction.carrier = None
         return 0
 
     cdef int clear(self) except -1:

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from asyncpg_core.column_queries import arrow_order, numpy_order
 from asyncpg_core.column_stream import ColumnStream
 from asyncpg_core.cursor import CursorFactory, RecordT
+from asyncpg_core.statement_cache import new_name
 from asyncpg_core.types import Attribute, Type
 from pgproto.codecs.codec import Codec
 from pgproto.columns.plan import column_options
 from pgproto.columns.result import Columns
 from pgproto.errors import InterfaceError
+from pgproto.operations.extended import Prepare
 from pgproto.statement import Statement
 
 if TYPE_CHECKING:
     from asyncpg_core.call import Call
     from asyncpg_core.connection import Connection
+    from asyncpg_core.session import Session
 
 T = TypeVar("T")
 
@@ -85,19 +88,19 @@ class PreparedStatement(Generic[RecordT]):
         """Return the rows as a list of records."""
         self._check("fetch")
         return self._watched(self._connection._calls.fetch(
-            self._statement.sql, args, timeout, self._record_class, self._statement))
+            self._statement.sql, args, timeout, self._record_class, statement=self._statement))
 
     def fetchrow(self, *args: Any, timeout: float | None = None) -> Coroutine[Any, Any, RecordT | None]:
         """Return the first row, None if there is none."""
         self._check("fetchrow")
         return self._watched(self._connection._calls.fetchrow(
-            self._statement.sql, args, timeout, self._record_class, self._statement))
+            self._statement.sql, args, timeout, self._record_class, statement=self._statement))
 
     def fetchval(self, *args: Any, column: int | str = 0, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Return one value of the first row, None if there is no row."""
         self._check("fetchval")
         return self._watched(self._connection._calls.fetchval(
-            self._statement.sql, args, column, timeout, self._statement))
+            self._statement.sql, args, column, timeout, statement=self._statement))
 
     def fetchmany(self, args: Iterable[Any], *, timeout: float | None = None) -> Coroutine[Any, Any, list[RecordT]]:
         """Execute for each element of `args` and return the rows of all."""
@@ -162,6 +165,20 @@ class PreparedStatement(Generic[RecordT]):
         """Let the call leave its tag here when it is done."""
         call.leave_tag_with(self)
         return call
+
+
+def named_if_safe(session: Session, statement: Statement) -> Statement:
+    """Return a statement that was described without a name as one that has one, if names are known to be safe now.
+
+    Its Parse goes in front of whatever executes it, so nobody waits for it."""
+    if not session.statements.names_own or session.holds_writes:
+        return statement
+    op = Prepare(statement.sql, new_name())
+    if not session.frontend.may_submit(op):
+        return statement
+    session.frontend.submit(op)
+    session.tick_soon()
+    return statement.renamed(op.name)
 
 
 def plan_of(value: Any) -> Any:

@@ -14,24 +14,23 @@ from cpython.time cimport monotonic
 from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Script
 from pgproto.operations.operation cimport Group, SETTLED
 from pgproto.operations.simple cimport SimpleQuery
-from pgproto.statement cimport Statement
 
-from asyncpg_core.binding cimport bind_call, refuse_inside_copy, value_of
+from asyncpg_core.binding cimport bind_described, bind_explicit, refuse_inside_copy, value_of
 from asyncpg_core.call cimport COPY, EXECUTE_SCRIPT, PREPARE, RUN, STARTED
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.deadlines cimport Deadlines
 from asyncpg_core.descriptions cimport Descriptions
-from asyncpg_core.failures cimport explain, is_healable, tell_unwritten, tell_written
+from asyncpg_core.failures cimport explain, tell_unwritten, tell_written
 from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.query_log cimport watch_call
 from asyncpg_core.reset cimport Reset
+from asyncpg_core.retries cimport begin_again, bind_again, is_healable, note_outdated
 
-from asyncio import CancelledError
-from asyncio import _get_running_loop as running_loop
+from asyncio import CancelledError, _get_running_loop as running_loop
 
 from asyncpg_core.canceller import Canceller
+from asyncpg_core.detection import ask_who_answers
 from asyncpg_core.exceptions import QueryTimeout
-from asyncpg_core.healing import heals
 from asyncpg_core.introspection import Introspector
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PostgresError, ProtocolError
 
@@ -71,6 +70,8 @@ cdef class Session(Endpoint):
             raise InterfaceError(f"the connection belongs to the event loop {self.loop!r}, the call was made from "
                                  f"{running_loop()!r}")
         call.number = self.preludes.next_number()
+        if call.number == 1 and self.statements.is_undecided:
+            ask_who_answers(self)
         if call.timeout != 0:
             if call.timeout < 0:
                 raise QueryTimeout(f"the time of {call.name} was over before it began")
@@ -101,13 +102,11 @@ cdef class Session(Endpoint):
         if call.kind == RUN or call.kind == PREPARE or call.kind == COPY:
             return 0
         if call.statement is not None:
-            if (<Statement>call.statement).is_closed:
-                raise InterfaceError("the prepared statement is closed")
-            return bind_call(call, call.statement, not (<Statement>call.statement).name)
-        entry = self.statements.find(sql_text(call.sql))
+            return bind_explicit(call)
+        entry = self.statements.find(sql_text(call.sql), call.prepare == 0 and not call.is_retried)
         call.extra = entry
         if entry.statement is not None:
-            return bind_call(call, entry.statement, not entry.name)
+            return bind_described(call, entry, self.statements)
         entry.waiting.append(call)
         if entry.describing is None:
             self.descriptions.ask(entry)
@@ -227,6 +226,8 @@ cdef class Session(Endpoint):
         op.waiter = call
         if self.preludes.is_owed:
             self.preludes.attach(op, call.number)
+        if call.names:
+            self.statements.name_with(call.extra, op)
         try:
             self.frontend.send(op)
         except BaseException as error:
@@ -245,7 +246,7 @@ cdef class Session(Endpoint):
         self.n_executed += call.kind != PREPARE
         self.n_written += 1
         self.last_ends_transaction = call.ends_transaction
-        self.preludes.pay(op)
+        self.preludes.pay(op, self.n_written)
         if self.reset.op is not None and self.reset.op.is_written:
             # Only what shares its Sync is skipped if it fails: the rest waits.
             self.reset.awaited = self.reset.op
@@ -257,10 +258,8 @@ cdef class Session(Endpoint):
         return 0
 
     cdef int write_evicted(self) except -1:
-        names = list(self.statements.evicted)
-        self.statements.evicted.clear()
-        for name in names:
-            self.frontend.send(Close(name))
+        while self.statements.evicted:
+            self.frontend.send(Close(self.statements.evicted.pop(0)))
         return 0
 
     cdef int proceed(self) except -1:
@@ -397,10 +396,8 @@ cdef class Session(Endpoint):
             return 0
         if not call.is_retried and self.can_heal(call, op):
             return self.heal(call, op)
-        if type(call.extra) is CachedStatement and heals(
-                op.error, is_named=bool((<CachedStatement>call.extra).name), is_explicit=False):
-            # It could not be repeated here, but the next call need not fail too.
-            self.statements.forget_after(getattr(op.error, "sqlstate", None), call.extra, self.frontend.n_deallocations)
+        # It cannot be repeated here, but the next call need not fail too.
+        note_outdated(call, op, self.statements, self.frontend.n_deallocations)
         call.fail(op.error)
         return 0
 
@@ -417,43 +414,48 @@ cdef class Session(Endpoint):
         """A Prepare of the cache is settled: bind the calls that waited for it."""
         cdef Call call
         cdef list waiting = list(entry.waiting)
-        entry.waiting.clear()
         error = self.descriptions.settle(entry, op)
+        if entry.describing is not None:
+            return self.schedule_tick()     # It is asked once more.
+        entry.waiting.clear()
         for call in waiting:
             if call.phase != STARTED:
                 continue
+            failure = error
             if error is None:
                 try:
-                    bind_call(call, entry.statement, not entry.name)
-                except Exception as failure:
-                    call.fail(failure)
-                    if call.group is not None:
-                        self.on_bad_member(self, call.group, failure)
+                    bind_described(call, entry, self.statements)
+                    continue
+                except Exception as refused:
+                    failure = refused
             else:
                 op.error = error
                 self.note_failure(call, op)
-                call.fail(error)
-                if call.group is not None:
-                    self.on_bad_member(self, call.group, error)
-        if error is None and not entry.is_cached and entry.name:
-            self.statements.evicted.append(entry.name)
+            call.fail(failure)
+            if call.group is not None:
+                self.on_bad_member(self, call.group, failure)
         return self.schedule_tick() if self.queue else 0
 
     cdef bint can_heal(self, Call call, Operation op):
-        """Whether the one transparent retry is allowed: the server has kept no effect, and a new description helps."""
-        if self.frontend.status != c'I' or self.has_begun or op.group is not None or self.is_closed:
+        """Whether the one transparent retry is allowed: the server has kept no effect, and it is likely to help. Inside
+        a transaction that is so only for what carries BEGIN."""
+        if op.group is not None or self.is_closed:
+            return False
+        if (self.frontend.status != c'I' or self.has_begun) and (
+                op.was_bound or self.holds_writes or not self.preludes.is_alone(op, self.n_written)):
             return False
         return is_healable(call, op, self.holds_writes)
 
     cdef int heal(self, Call call, Operation op) except -1:
-        """Execute once more, before those that are not written yet: described anew unless it was only cancelled."""
+        """Execute once more, before those that are not written yet."""
         call.is_retried = True
-        call.op = None
-        if type(op) is ExecuteMany:
-            call.arguments = (<ExecuteMany>op).elements_again()
-        if call.statement is None and call.extra is not None and op.error.sqlstate != "57014":
-            self.statements.forget_after(op.error.sqlstate, call.extra, self.frontend.n_deallocations)
-        self.make_operation(call)
+        if op.prelude is not None and self.frontend.status != c'I':
+            begin_again(op, self.preludes, self.frontend)
+            self.transaction_failure = None
+            self.n_written += 1
+            self.last_ends_transaction = True
+        if not bind_again(call, op, self.statements, self.frontend.n_deallocations):
+            self.make_operation(call)
         self.queue.appendleft(call)
         return self.schedule_tick()
 
@@ -492,8 +494,7 @@ cdef class Session(Endpoint):
 
     def wake_drainer(self):
         """Whoever waits in `drain` looks again."""
-        drained = self.drained
-        self.drained = None
+        drained, self.drained = self.drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
 

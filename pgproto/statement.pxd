@@ -29,6 +29,10 @@ cdef class Statement:
     cdef readonly CodecRegistry registry
     cdef public Statement columnar      # the same with each column in the format that columns are read in, or None
     cdef public bint is_closed          # the server does not know its name any more
+    cdef public Py_ssize_t n_deallocations  # what the session had dropped of names when this one was given
+    cdef public Statement stand_in      # what is executed in its place since its name was lost, or None
+    cdef Statement unnamed              # the same without its name, or None until it is wanted
+    cdef bint is_bound                  # the columns' formats are those of a portal
     cdef ColumnReader *readers
     cdef ValueWriter *writers           # of the parameters, each in the format that Bind announces
     cdef Py_ssize_t n_columns
@@ -46,3 +50,5 @@ cdef class Statement:
     cdef int refuse_value(self, Py_ssize_t length, Py_ssize_t left) except -1
     cdef object explain_column(self, object error)
     cdef Statement redescribe(self, Slice *body)
+    cpdef Statement renamed(self, str name)
+    cpdef Statement without_name(self)

@@ -48,6 +48,7 @@ cdef class Statement:
         self.name = name
         self.wire_name = wire_name(name)
         self.registry = registry
+        self.is_bound = is_bound
         self.parameter_oids = parameter_oids
         self.has_rows = columns is not None
         self.columns = columns = columns or ()
@@ -96,6 +97,23 @@ cdef class Statement:
         """Whether another description has the same names and types."""
         return len(columns) == self.n_columns and all([
             a.name == b.name and a.type_oid == b.type_oid for a, b in zip(columns, self.columns)])
+
+    # Names
+
+    cpdef Statement renamed(self, str name):
+        """Return the same statement under another name."""
+        cdef Statement other = Statement(self.sql, name, self.parameter_oids, self.columns if self.has_rows else None,
+                                         self.registry, is_bound=self.is_bound)
+        other.n_deallocations = self.n_deallocations
+        return other
+
+    cpdef Statement without_name(self):
+        """Return the same statement as one that is parsed with each execution."""
+        if not self.name:
+            return self
+        if self.unnamed is None:
+            self.unnamed = self.renamed("")
+        return self.unnamed
 
     def encode_bind(self, arguments):
         """Return a Bind message for the unnamed portal; for tests, operations call `put_bind`."""

@@ -41,8 +41,8 @@ PGPROTO = [
     {"trace"},
 ]
 ASYNCPG_CORE = [
-    {"keywords", "home", "given", "naming", "coroutine_mark", "exactness", "exceptions", "healing", "limit",
-     "patchable", "server_version",
+    {"keywords", "home", "given", "naming", "coroutine_mark", "detection", "exactness", "exceptions", "healing",
+     "limit", "patchable", "prepare_mode", "server_version",
      "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders",
      "numpy_columns"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},
@@ -53,7 +53,7 @@ ASYNCPG_CORE = [
     {"call", "transport"},
     {"binding", "failures", "call_maker", "preludes", "reset", "deadlines", "canceller", "introspection",
      "type_query", "query_log"},
-    {"descriptions"},
+    {"descriptions", "retries"},
     {"session"},
     {"endings", "forks", "groups", "held", "leases", "parting"},
     {"opening"},
@@ -67,6 +67,7 @@ ASYNCPG_CORE = [
     {"pool_member"},
     {"lending"},
     {"pool_check", "pool_end", "pool_reading", "pool_reset", "pool_role", "pool_stats", "pool_turnover", "pool_upkeep"},
+    {"pool_queries"},
     {"pool"},
     {"compat", "sqlalchemy", "_pyinstaller"},
     {"run_as_asyncpg"},

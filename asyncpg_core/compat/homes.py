@@ -76,14 +76,14 @@ class Homes:
             return await step.perform()
         if not isinstance(state, StatementState) or portal_name:
             raise foreign("bind_execute")
-        given = state.query, tuple(args), timeout, state._record_class, state._statement
+        given = state.query, tuple(args), timeout, state._record_class
         if limit == 1:
-            call = state._calls.fetchrow(*given)
+            call = state._calls.fetchrow(*given, statement=state._statement)
             call.leave_tag_with(state)
             row = await call
             rows = [] if row is None else [row]
         else:
-            call = state._calls.fetch(*given)
+            call = state._calls.fetch(*given, statement=state._statement)
             call.leave_tag_with(state)
             rows = await call
             if limit:

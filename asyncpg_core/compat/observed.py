@@ -51,7 +51,9 @@ class ObservedCall(Coroutine[Any, Any, Any]):
 
 
 class ObservedCalls:
-    """A CallMaker whose calls go by asyncpg's way; what asyncpg has not is made by the connection's own."""
+    """A CallMaker whose calls go by asyncpg's way; what asyncpg has not is made by the connection's own.
+
+    That way has no place for a call's own mode of preparing: the connection's holds."""
 
     __slots__ = ("_connection",)
 
@@ -61,41 +63,41 @@ class ObservedCalls:
     def __getattr__(self, name: str) -> Any:
         return getattr(OWN_CALLS.__get__(self._connection), name)
 
-    def fetch(self, sql: str, args: tuple[Any, ...], timeout: float | None, record_class: Any, statement: Any = None
-              ) -> Coroutine[Any, Any, Any]:
+    def fetch(self, sql: str, args: tuple[Any, ...], timeout: float | None, record_class: Any,
+              prepare: str | None = None, statement: Any = None) -> Coroutine[Any, Any, Any]:
         if statement is not None:
             return ObservedCall(lambda call: self._bound(call, sql, args, 0, timeout, record_class, statement))
         return self._rows(sql, args, 0, timeout, record_class)
 
     def fetchrow(self, sql: str, args: tuple[Any, ...], timeout: float | None, record_class: Any,
-                 statement: Any = None) -> Coroutine[Any, Any, Any]:
+                 prepare: str | None = None, statement: Any = None) -> Coroutine[Any, Any, Any]:
         if statement is not None:
             return ObservedCall(lambda call: first(
                 self._bound(call, sql, args, 1, timeout, record_class, statement), None))
         return first(self._rows(sql, args, 1, timeout, record_class), None)
 
     def fetchval(self, sql: str, args: tuple[Any, ...], column: int | str, timeout: float | None,
-                 statement: Any = None) -> Coroutine[Any, Any, Any]:
+                 prepare: str | None = None, statement: Any = None) -> Coroutine[Any, Any, Any]:
         if statement is not None:
             return ObservedCall(lambda call: first(
                 self._bound(call, sql, args, 1, timeout, Record, statement), column))
         return first(self._rows(sql, args, 1, timeout, Record), column)
 
-    async def execute(self, sql: str, args: tuple[Any, ...], timeout: float | None) -> Any:
+    async def execute(self, sql: str, args: tuple[Any, ...], timeout: float | None, prepare: str | None = None) -> Any:
         if args:
             return (await self._connection._execute(sql, args, 0, timeout, return_status=True))[1]
         return await self._connection._protocol.query(sql, timeout)
 
-    async def executemany(self, sql: str, elements: Any, timeout: float | None, *, statement: Any = None,
-                          return_status: bool = False) -> Any:
+    async def executemany(self, sql: str, elements: Any, timeout: float | None, prepare: str | None = None, *,
+                          statement: Any = None, return_status: bool = False) -> Any:
         if statement is not None:
             return await self._connection._protocol.bind_execute_many(
                 self._state(sql, None, statement), elements, "", timeout, False)
         more = {"return_status": True} if return_status else {}
         return await self._connection._executemany(sql, elements, timeout, **more)
 
-    async def fetchmany(self, sql: str, elements: Any, timeout: float | None, record_class: Any, *,
-                        statement: Any = None) -> Any:
+    async def fetchmany(self, sql: str, elements: Any, timeout: float | None, record_class: Any,
+                        prepare: str | None = None, *, statement: Any = None) -> Any:
         if statement is not None:
             return await self._connection._protocol.bind_execute_many(
                 self._state(sql, record_class, statement), elements, "", timeout, True)
@@ -180,7 +182,7 @@ async def open_bound(self: Any) -> Any:
     """CursorFactory._open that also says Protocol.bind."""
     opened = await OPEN(self)
     portal: Any = opened._portal
-    state, protocol = StatementState(portal.query, None, None, portal._prepared._statement), self._connection._protocol
+    state, protocol = StatementState(portal.query, None, None, portal.statement), self._connection._protocol
     await through(portal.query, lambda: protocol.bind(state, portal._args, "", self._timeout), nothing)
     return opened
 

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from asyncpg_core.prepared_statement import PreparedStatement
+from asyncpg_core.prepared_statement import PreparedStatement, named_if_safe
 from asyncpg_core.statement_cache import CachedStatement, StatementCache
 from pgproto.statement import Statement
 
@@ -118,4 +118,8 @@ async def prepare(
     if not use_cache or name:
         return await connection.prepare(query, name=name, timeout=timeout, record_class=record_class)
     entry = await connection._calls.describe("prepare", query, timeout)
+    session = connection._session
+    if not entry.name and session.statements.may_name:
+        # It was described before anybody knew who answers.
+        entry.learn(named_if_safe(session, entry.statement))
     return CachedPreparedStatement(connection, entry, record_class)

@@ -360,6 +360,11 @@ cdef class FetchPortal(Operation):
     def take_rows(self):
         return self.sink.take()
 
+    def parsed_again(self):
+        """Return the operation that binds the portal to the same statement, parsed with it."""
+        return FetchPortal(self.statement.without_name(), self.portal, self.sink, row_limit=self.row_limit,
+                           arguments=self.arguments, with_parse=True)
+
 
 @cython.final
 cdef class Stream(Operation):

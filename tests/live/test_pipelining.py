@@ -15,6 +15,7 @@ async def proxied(cluster):
     """A connection whose flights are listed in `proxy.flights`; answers take 20 ms."""
     async with FaultProxy(cluster.socket_path) as proxy:
         connection = await asyncpg_core.connect(proxy.dsn)
+        await connection.fetchval("select 'it knows who answers'")
         proxy.latency_seconds = 0.02
         proxy.flights.clear()
         proxy.client_is_next = True

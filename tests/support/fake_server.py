@@ -165,7 +165,9 @@ class FakeServer:
     async def __aenter__(self) -> "FakeServer":
         self.listener = await asyncio.start_server(self.accept, "127.0.0.1", 0)
         port = self.listener.sockets[0].getsockname()[1]
-        self.dsn = f"postgresql://someone@127.0.0.1:{port}/some?sslmode=disable"
+        # Who has chosen how to prepare is not asked for the server's process first.
+        self.dsn_of_default = f"postgresql://someone@127.0.0.1:{port}/some?sslmode=disable"
+        self.dsn = f"{self.dsn_of_default}&prepare=always"
         return self
 
     async def __aexit__(self, kind: object, failure: object, traceback: object) -> None:

@@ -228,6 +228,14 @@ def test_environment_settings_are_sent_as_libpq_does(take):
     assert "timezone" not in take(env=env, server_settings={"TimeZone": "GMT"}).server_settings
 
 
+def test_how_to_prepare_can_stand_in_the_dsn_and_is_no_setting_of_the_server(take):
+    options = take("postgres://h/d?prepare=never&foo=bar")
+    assert (options.prepare, options.server_settings) == ("never", {"foo": "bar"})
+    assert take("host=h").prepare is None
+    with pytest.raises(ClientConfigurationError, match=r"invalid prepare: .* got 'maybe' \(DSN\)"):
+        take("postgres://h/d?prepare=maybe")
+
+
 def test_fallback_application_name_gives_way(take):
     assert take("postgres://h?fallback_application_name=f").server_settings == {"application_name": "f"}
     assert take("postgres://h?fallback_application_name=f",

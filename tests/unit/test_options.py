@@ -9,7 +9,7 @@ SIZES = ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable
 
 
 def test_defaults_are_the_documented_ones():
-    assert client_options() == ClientOptions(100, 300, 15360, None, "always", 5)
+    assert client_options() == ClientOptions(100, 300, 15360, None, None, 5)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -39,6 +39,7 @@ def test_command_timeout_takes_any_number():
 def test_cache_of_size_zero_means_never_prepared():
     assert client_options(statement_cache_size=0).prepare == "never"
     assert client_options(prepare="auto").prepare == "auto"
+    assert client_options().prepare is None, "nobody has chosen: what stands between decides"
     with pytest.raises(ClientConfigurationError, match="invalid prepare"):
         client_options(prepare="sometimes")
 
