@@ -374,7 +374,7 @@ cdef class Lender(Endpoint):
         waiter = self.state.place(member, now)
         if waiter is not None:
             self.hand(waiter, member)
-        elif self.upkeep.expiry_timer is None:
+        elif self.state.can_expire() and self.upkeep.expiry_timer is None:
             self.upkeep.schedule_expiry()
         return 0
 

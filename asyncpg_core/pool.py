@@ -161,7 +161,8 @@ class Pool(PoolQueries[RecordT], PoolCopying, PoolColumns, Generic[RecordT]):
             await self.close()
         else:
             self.terminate()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            replicas = () if self._replicas is None else self._replicas.pool._tasks
+            await asyncio.gather(*self._tasks, *replicas, return_exceptions=True)
 
     async def _open(self) -> Pool[RecordT]:
         """Open `init_size` connections: one alone, so that a wrong setting is told once, then the rest together."""

@@ -45,6 +45,7 @@ cdef class PoolState:
     cdef public Py_ssize_t n_lost
     cdef Member take_idle_member(self)
     cdef object place(self, Member member, double now)
+    cdef bint can_expire(self) except -1
     cdef bint has_served(self, Member member, double now) except -1
     cdef int note_wait(self, double seconds) except -1
     cdef Member carrier_for_one_more(self, double now)

@@ -210,6 +210,11 @@ cdef class PoolState:
                     at = member.leaves_at
         return None if at == INFINITY else at
 
+    cdef bint can_expire(self) except -1:
+        """Whether `next_expiry` may have something to say: asked after every call while no timer runs."""
+        return self.max_lifetime > 0 or (
+            self.max_idle_seconds > 0 and len(self.idle) + len(self.lent) + self.n_connecting > self.min_size)
+
     def resize(self, Py_ssize_t min_size, Py_ssize_t max_size):
         """Set other sizes: take out and return the idle members that are too many; lent ones leave when they return."""
         cdef list surplus = []

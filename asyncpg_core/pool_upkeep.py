@@ -60,6 +60,7 @@ class Upkeep:
     async def connect(self) -> None:
         """Open one connection and give it to whoever waits."""
         pool = self.pool
+        arguments = pool._arguments
         try:
             member = await pool._connect_member()
         except asyncio.CancelledError:
@@ -67,7 +68,12 @@ class Upkeep:
             raise
         except Exception as error:
             pool._state.connect_failed()
-            self.on_connect_failed(error)
+            if pool._arguments is arguments:
+                self.on_connect_failed(error)
+            else:
+                # There are others by now, which may work.
+                self.n_failed += 1
+                self.fill()
             return
         self.retry_seconds = 0.0
         self.end_pause()

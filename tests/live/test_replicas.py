@@ -183,6 +183,7 @@ async def test_a_member_whose_server_became_read_only_is_evicted_and_writes_reco
                     if await pool.fetchval("select inet_server_port()") == new.port:
                         break
                 assert time.monotonic() - began < 5
+            print(f"writes have recovered after {time.monotonic() - began:.2f} s and {n_failed} errors")
             assert n_failed >= 1 and pool.stats().n_evicted >= 1
             for _ in range(10):
                 await pool.execute("insert into t values (2)")
@@ -216,6 +217,7 @@ async def test_writes_recover_after_a_promotion_and_the_promoted_standby_is_evic
                 except (OSError, exceptions.PostgresError, exceptions.InterfaceError, asyncio.TimeoutError):
                     assert time.monotonic() - began < 5
                     await asyncio.sleep(0.02)
+            print(f"writes have recovered {time.monotonic() - began:.2f} s after the promotion")
             assert await pool.fetchval("select inet_server_port()") == standby.port
             await reader.fetchval("select 1")
             await pool.release(reader)

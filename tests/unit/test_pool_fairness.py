@@ -75,6 +75,7 @@ class Opening:
         self._loop = Loop()
         self.n_tried = 0
         self.error = OSError("nobody there")
+        self._arguments = "old"
 
     async def _connect_member(self):
         self.n_tried += 1

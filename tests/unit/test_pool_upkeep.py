@@ -50,6 +50,26 @@ async def test_the_pause_is_twice_as_long_each_time_and_ends_with_new_arguments(
     assert isinstance(await asyncio.wait_for(waiter, 1), Member)
 
 
+async def test_what_failed_with_arguments_that_are_no_longer_used_is_tried_with_the_new_ones():
+    pool = Opening(min_size=0)
+    pool.error = exceptions.InvalidPasswordError("no")
+    pool._lender = Handing()
+    upkeep = Upkeep(pool)
+    waiter = waiting(pool)
+    connect = pool._connect_member
+
+    async def connect_and_rotate():
+        try:
+            return await connect()
+        finally:
+            pool._arguments, pool.error = "new", None
+
+    pool._connect_member = connect_and_rotate
+    upkeep.fill()
+    assert isinstance(await asyncio.wait_for(waiter, 1), Member)
+    assert (upkeep.n_failed, pool.n_tried, upkeep.refusal) == (1, 2, None)
+
+
 class Handing:
     def hand_over(self, waiter, member):
         waiter.set_result(member)
