@@ -22,6 +22,7 @@ cdef class CodecRegistry:
     cdef object version                 # of `types` when `found` was built
     cdef Codec find(self, uint32_t oid)
     cdef Codec find_or_text(self, uint32_t oid)
+    cdef int find_parts(self, uint32_t oid) except -1
     cdef Codec find_nested(self, uint32_t oid, int depth)
     cdef Codec build(self, uint32_t oid, int depth)
     cdef Codec build_builtin(self, Codec codec, int depth)

@@ -101,7 +101,33 @@ cdef class CodecRegistry:
         self.version = self.types.version
 
     cdef Codec find(self, uint32_t oid):
+        cdef Codec codec = self.found.get(oid)
+        if codec is not None and self.version == self.types.version:
+            return codec
+        if oid in self.types.facts:
+            self.find_parts(oid)
         return self.find_nested(oid, 0)
+
+    cdef int find_parts(self, uint32_t oid) except -1:
+        """Find the codecs of all that a type is made of, from the inside out and without recursion: a type of 500
+        levels must not need more stack than one of two."""
+        if self.version != self.types.version:
+            self.found = {}
+            self.version = self.types.version
+        cdef dict facts = self.types.facts
+        cdef list path = [(oid, iter(facts[oid].parts))]
+        while path:
+            oid, parts = path[len(path) - 1]
+            for part in parts:
+                if part in facts and part not in self.found:
+                    if len(path) > NESTING_MAX:
+                        raise ProtocolError(f"the type with oid {part} is nested deeper than {NESTING_MAX}")
+                    path.append((part, iter(facts[part].parts)))
+                    break
+            else:
+                path.pop()
+                self.find_nested(oid, 0)
+        return 0
 
     cdef Codec find_or_text(self, uint32_t oid):
         """The codec of `oid`; for a type that nobody knows, one that reads and writes its text."""

@@ -104,4 +104,4 @@ def use(registry: CodecRegistry, types: TypeCache, column: Column, bodies: list[
             typed(error)
 
 
-TARGET = Target("types", make, short=1000)
+TARGET = Target("types", make, short=500)

@@ -211,6 +211,6 @@ def make_stream(rng: random.Random) -> Case:
     return Case(len(stream) + n_numerics * ROOM_OF_NUMERIC // ALLOCATED_PER_BYTE, lambda: read(0, cuts), check)
 
 
-ENCODE = Target("encode", make_arguments, short=1500)
+ENCODE = Target("encode", make_arguments, short=800)
 COPY_IN = Target("copy-in", make_rows, short=800)
 COPY_OUT = Target("copy-out", make_stream, short=1500)

@@ -2,18 +2,20 @@ import collections
 import dataclasses
 import gc
 import struct
+import threading
 import types
 import weakref
 
 import pytest
 
 from pgproto.codecs.arrays import array_codec
+from pgproto.codecs.catalogue import TypeFacts
 from pgproto.codecs.composites import composite_codec, record_codec
 from pgproto.codecs.custom import custom_codec
 from pgproto.codecs.json import json_codec
 from pgproto.codecs.registry import CodecRegistry, builtin_codec
 from pgproto.codecs.text_fallback import text_codec
-from pgproto.errors import MalformedBody, OutdatedSchemaCacheError, UnsupportedClientFeatureError
+from pgproto.errors import MalformedBody, OutdatedSchemaCacheError, ProtocolError, UnsupportedClientFeatureError
 from pgproto.record import Record
 
 INT4, TEXT = builtin_codec(23), builtin_codec(25)
@@ -282,3 +284,60 @@ def test_composites_of_leaves_stay_out_of_the_collector_and_others_do_not():
 def test_a_length_that_cannot_be_is_refused(body, text):
     with pytest.raises(MalformedBody, match=text):
         PAIR.decode_value(body)
+
+
+def in_small_thread(call):
+    """Return what a call returns in a thread with the least stack that is promised to do."""
+    outcome = []
+
+    def run():
+        try:
+            outcome.append(call())
+        except Exception as error:
+            outcome.append(error)
+
+    before = threading.stack_size(512 * 1024)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    return outcome[0]
+
+
+def nested_record(depth):
+    """The body of a record in a record in a record .., from the outside in."""
+    lengths = [4 + 12 * (depth - i) for i in range(depth + 1)]
+    return b"".join([struct.pack("!iIi", 1, 2249, lengths[i + 1]) for i in range(depth)]) + struct.pack("!i", 0)
+
+
+@pytest.mark.parametrize("depth", [513, 200_000])
+def test_records_nested_very_deep_are_refused_on_a_small_stack(depth):
+    refused = in_small_thread(lambda: RECORD.decode_value(nested_record(depth)))
+    assert type(refused) is MalformedBody and "nested deeper than 512" in str(refused)
+    found = in_small_thread(lambda: RECORD.decode_value(nested_record(500)))
+    for _ in range(500):
+        (found,) = found
+    assert found == ()
+
+
+def test_composite_types_nested_very_deep_work_or_are_refused_on_a_small_stack():
+    def registry(depth):
+        made = CodecRegistry()
+        made.types.learn([TypeFacts(90_000 + i, f"t{i}", "public", "c", 0, ",", True, ("a",), (90_001 + i,))
+                          for i in range(depth)] + [TypeFacts(90_000 + depth, "d", "public", "d", 23, ",", True)])
+        return made
+
+    def body(depth):
+        lengths = [4 + 12 * (depth - i) for i in range(depth + 1)]
+        return b"".join([struct.pack("!iIi", 1, 90_001 + i, lengths[i + 1]) for i in range(depth)]) + b"\0\0\0\7"
+
+    found = in_small_thread(lambda: registry(400).codec(90_000).decode_value(body(400)))
+    for _ in range(400):
+        (found,) = found
+    assert found == 7
+    for call in (lambda: registry(400).codec(90_000).decode_value(body(400)[:-1]),
+                 lambda: registry(400).codec(90_000).decode_value(body(399))):
+        assert isinstance(in_small_thread(call), (MalformedBody, OutdatedSchemaCacheError))
+    assert isinstance(in_small_thread(lambda: registry(5000).codec(90_000)), ProtocolError)
