@@ -2,7 +2,8 @@
 
 from asyncpg_core.call cimport Call
 from asyncpg_core.statement_cache cimport CachedStatement, StatementCache
-from pgproto.operations.operation cimport Operation
+from pgproto.frontend cimport Frontend
+from pgproto.operations.operation cimport Group, Operation
 from pgproto.statement cimport Statement
 
 cdef int bind_described(Call call, CachedStatement entry, StatementCache statements) except -1
@@ -10,3 +11,5 @@ cdef int bind_explicit(Call call) except -1
 cdef int bind_call(Call call, Statement statement, bint with_parse) except -1
 cdef int refuse_inside_copy(object gate) except -1
 cdef object value_of(Call call, Operation op)
+cdef bint has_members(object queue, Group group) except -1
+cdef bint is_in_group(Frontend frontend) except -1

@@ -1,7 +1,7 @@
 """What a call asks of the server once its statement is described, and what the caller gets of the answer."""
 from asyncpg_core.call cimport (
     COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_COLUMNS, FETCH_MANY, FETCHROW,
-    FETCHVAL)
+    FETCHVAL, STARTED)
 from asyncpg_core.statement_cache cimport NEVER, CachedStatement, StatementCache
 from pgproto.columns.sink cimport ColumnSink, columnar
 from pgproto.operations.extended cimport Execute, ExecuteMany, new_execute
@@ -93,3 +93,18 @@ cdef object value_of(Call call, Operation op):
     if call.extra is not None:
         return call.extra(op)
     return op
+
+
+cdef bint has_members(object queue, Group group) except -1:
+    """Whether a member of the group is queued that somebody waits for."""
+    cdef Call call
+    for call in queue:
+        if call.group is group and call.phase == STARTED:
+            return True
+    return False
+
+
+cdef bint is_in_group(Frontend frontend) except -1:
+    """Whether a group is half written: only its members may be written, and nothing is answered before its Sync."""
+    gate = frontend.gate
+    return type(gate) is Group or (type(gate) is ExecuteMany and (<ExecuteMany>gate).group is not None)

@@ -65,7 +65,7 @@ cdef class Session(Endpoint):
     cdef int schedule_tick(self) except -1
     cdef int pump(self) except -1
     cdef int pump_queue(self) except -1
-    cdef bint has_members_to_come(self, Group group)
+    cdef bint has_members_to_come(self, Group group) except -1
     cdef int pump_describing(self) except -1
     cdef int write(self, Call call) except -1
     cdef int write_evicted(self) except -1

@@ -15,7 +15,7 @@ from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Script
 from pgproto.operations.operation cimport Group, SETTLED
 from pgproto.operations.simple cimport SimpleQuery
 
-from asyncpg_core.binding cimport bind_described, bind_explicit, refuse_inside_copy, value_of
+from asyncpg_core.binding cimport bind_described, bind_explicit, has_members, is_in_group, refuse_inside_copy, value_of
 from asyncpg_core.call cimport COPY, EXECUTE_SCRIPT, PREPARE, RUN, STARTED
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.deadlines cimport Deadlines
@@ -142,7 +142,9 @@ cdef class Session(Endpoint):
 
     cdef int pump(self) except -1:
         """Write the calls whose turn it is."""
-        if self.holds_writes or self.is_closed or self.frontend.farewell is not None:
+        # A group that is half written goes on to its Sync, whoever is being cancelled: without it nothing is answered.
+        if (self.holds_writes and not is_in_group(self.frontend)) or self.is_closed or (
+                self.frontend.farewell is not None):
             return 0
         if self.reset.awaited is not None:
             return self.watch_reset()
@@ -152,6 +154,8 @@ cdef class Session(Endpoint):
         while type(self.frontend.gate) is Group and not self.has_members_to_come(self.frontend.gate):
             self.frontend.end_group(self.frontend.gate)
             self.pump_queue()
+        if self.holds_writes:
+            return 0
         if self.reset.op is not None and self.frontend.gate is None:
             self.reset.write_alone(self.frontend)
         if self.reset.awaited is not None:
@@ -166,7 +170,7 @@ cdef class Session(Endpoint):
 
     cdef int pump_queue(self) except -1:
         cdef Call call
-        while self.queue and not self.is_closed:
+        while self.queue and not self.is_closed and (not self.holds_writes or is_in_group(self.frontend)):
             call = self.queue[0]
             if call.phase != STARTED:
                 self.queue.popleft()
@@ -184,15 +188,9 @@ cdef class Session(Endpoint):
             self.write(call)
         return 0
 
-    cdef bint has_members_to_come(self, Group group):
+    cdef bint has_members_to_come(self, Group group) except -1:
         """Whether a group is not wholly written: its Sync goes behind the last member that anybody waits for."""
-        cdef Call call
-        if self.pipeline is not None and self.pipeline.holds(group):
-            return True
-        for call in self.queue:
-            if call.group is group and call.phase == STARTED:
-                return True
-        return False
+        return (self.pipeline is not None and self.pipeline.holds(group)) or has_members(self.queue, group)
 
     def is_withheld(self, Group group not None):
         """Whether the pipeline block is still collecting, or a member waits for its statement: once the first member is
@@ -488,6 +486,8 @@ cdef class Session(Endpoint):
         elif call.kind == COPY:
             call.extra.give_up(self, op)
         self.canceller.consider()
+        if is_in_group(self.frontend):
+            self.schedule_tick()
         if self.reset.awaited is not None:
             self.watch_reset()
         return self.transport.flush()

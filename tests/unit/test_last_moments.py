@@ -6,8 +6,10 @@ import pytest
 
 import asyncpg_core
 from asyncpg_core.limit import within
-from tests.support.fake_server import DESCRIBED, FakeServer, complete, ready
+from tests.support.fake_server import DESCRIBED, FakeServer, complete, error, ready
 from tests.support.waiting import until
+
+CANCELLED = error("57014", "canceling statement due to user request")
 
 
 async def one_answer(session):
@@ -134,3 +136,29 @@ async def test_listeners_of_a_connection_that_is_lost_are_not_complained_of_at_i
             await pool.release(connection)
         pool.terminate()
         await asyncio.gather(*pool._tasks, return_exceptions=True)
+
+
+async def test_a_group_whose_members_are_cancelled_half_written_gets_its_sync():
+    """Nothing is answered before the Sync: the request to cancel must not keep it back."""
+    async def script(session):
+        await session.start()
+        while not (await session.take_to("S", "E")).endswith("E"):
+            session.send(DESCRIBED, ready())
+        await asyncio.wait_for(server.cancelled.wait(), 5)
+        await session.take_to("S")
+        session.send(CANCELLED, ready())
+        await session.take_to("Q")
+        session.send(complete("SELECT 1"), ready())
+        await session.gone()
+
+    async with FakeServer(script) as server:
+        connection = await asyncpg_core.connect(server.dsn)
+        async with connection.pipeline() as p:
+            calls = [p.executemany("SELECT 1 AS a", [()] * 200_000), p.fetchval("SELECT 2 AS a")]
+        gathered = asyncio.gather(*calls)
+        await until(lambda: connection._session.n_executed)
+        gathered.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gathered
+        assert await asyncio.wait_for(connection.execute("SELECT 1"), 3) == "SELECT 1"
+        connection.terminate()

@@ -13,7 +13,8 @@ from asyncpg_core.pipeline import Pipeline
 from asyncpg_core.prepared_statement import PreparedStatement
 from tests.support import bounds
 
-PAGE = (pathlib.Path(__file__).resolve().parent.parent.parent / "docs" / "timeouts.md").read_text(encoding="utf-8")
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PAGE = (ROOT / "docs" / "timeouts.md").read_text(encoding="utf-8")
 # Those without a `timeout` of their own, and what limits them instead; docs/timeouts.md has a line for each.
 LIMITED_OTHERWISE = {
     "Connection": {"add_listener": "command_timeout", "remove_listener": "command_timeout",
@@ -61,7 +62,7 @@ def test_the_drivers_own_limits_are_the_documented_ones():
 
 def test_no_module_has_a_limit_of_seconds_that_tests_do_not_know():
     """A new constant must be one that tests can shorten."""
-    root = pathlib.Path(asyncpg_core.__file__).parent
+    root = ROOT / "asyncpg_core"
     known = {(module.__name__.rpartition(".")[2], name) for module, name in bounds.FIVE_SECONDS + bounds.ONE_SECOND}
     # What does not bound a wait: sizes of ticks, when to warn, how long to back off.
     other = {("pool_end", "CLOSE_WARNING_SECONDS"), ("pool_upkeep", "RECONNECT_SECONDS_MAX"),
