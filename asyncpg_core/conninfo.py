@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from pgproto.errors import ClientConfigurationError
 
-from .keywords import ALIASES
+from .keywords import ALIASES, KEYWORDS
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _USERINFO = re.compile(r"([^@/]*)@")
@@ -110,11 +110,11 @@ def _parse_query(query: str) -> dict[str, str]:
         raw_name, equals, raw_value = each.partition("=")
         name = _decode(raw_name.replace("+", " "), "query")
         if not equals:
-            raise _invalid(f"'=' is missing after {name!r} in the query")
+            raise _invalid(f"'=' is missing after {_shown(name)} in the query")
         if not name:
             raise _invalid("a name is missing before '=' in the query")
         name = ALIASES.get(name, name)
-        value = _decode(raw_value.replace("+", " "), f"query parameter {name!r}")
+        value = _decode(raw_value.replace("+", " "), f"query parameter {_shown(name)}")
         if (name, value) == ("ssl", "true"):  # as JDBC writes it; libpq reads it so too
             name, value = "sslmode", "require"
         if value:
@@ -133,6 +133,11 @@ def _decode(text: str, part: str) -> str:
     except UnicodeDecodeError:
         # The codec's error holds the bytes, which may be a password.
         raise _invalid(f"its {part} is not UTF-8") from None
+
+
+def _shown(name: str) -> str:
+    """Return a keyword as an error names it. What is none may be half of a password with a '/' and a '?' in it."""
+    return repr(name) if name in KEYWORDS else "a name that is no keyword"
 
 
 def _invalid(reason: str) -> ClientConfigurationError:

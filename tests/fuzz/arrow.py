@@ -23,6 +23,7 @@ from tests.support.arrow_data import (
     decimals,
     dictionary,
     fixed,
+    given_away,
     lists,
     nulls,
     numbers,
@@ -129,6 +130,8 @@ def break_indexes(rng: random.Random, node: Node) -> None:
 
 
 def make(rng: random.Random) -> Case:
+    # The data of the case before were released, and are not looked at any more.
+    given_away.clear()
     n = rng.choice((0, 1, 3, 9))
     made = table(**{name: column(rng, n) for name in "abc"[:rng.choice((1, 1, 2, 3))]})
     if rng.random() < 0.7:

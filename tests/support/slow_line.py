@@ -15,7 +15,7 @@ from tests.support.fault_proxy import FaultProxy
 
 WAYS = ("1byte", "jitter")
 # The beginning of what is read at once goes byte by byte, the rest in pieces of any size: a large result in single
-# bytes would take minutes, and is not cut in other places.
+# bytes would take minutes, and is not cut in other places. Nor may each of a million bytes be late.
 SINGLE_BYTES = 1500
 PIECE_MAX = 5000
 JITTER_SECONDS = 0.002
@@ -36,7 +36,7 @@ class SlowProxy(FaultProxy):
         parts = [piece[at:at + 1] for at in range(n_single)]
         at = n_single
         while at < len(piece):
-            n = self.chance.randrange(1, PIECE_MAX)
+            n = self.chance.randrange(1, max(PIECE_MAX, len(piece) // 4))
             parts.append(piece[at:at + n])
             at += n
         return parts

@@ -82,6 +82,7 @@ def test_what_stands_before_the_question_mark_is_kept_apart_from_the_query():
 @pytest.mark.parametrize("dsn", [
     "http://h", "postgresql+asyncpg://u:hunter2@h", "POSTGRES+x://h", "foo", "postgres:hunter2", "host=a hunter2",
     "postgres://u:hunter2%zz@h", "postgres://u:hunter2%00@h", "postgres://u:hunter2%ff@h", "postgres://u:hunter2@[::1",
+    "postgres://u:x/?hunter2@h", "postgres://u:x/?hunter2=%zz@h", "postgres://u:x/y?z=1&hunter2@h/d",
     "password='hunter2", "user=a password=hunter2 'x",
 ])
 def test_error_of_a_bad_dsn_says_so_and_never_repeats_the_password(dsn):
