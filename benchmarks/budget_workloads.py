@@ -121,7 +121,8 @@ async def frontend_query(_socket: str) -> AsyncIterator[Operations]:
 
 def connecting(socket: str) -> dict[str, Any]:
     path = Path(socket)
-    return {"host": str(path.parent), "port": int(path.suffix[1:]), "user": "someone", "database": "some"}
+    return {"host": str(path.parent), "port": int(path.suffix[1:]), "user": "someone", "database": "some",
+            "prepare": "always"}     # What answers is a recording, which knows no process.
 
 
 @asynccontextmanager

@@ -126,6 +126,86 @@ async def test_never_decodes_by_the_description_that_came_with_the_flight(connec
     assert await connection.fetchrow("select * from t") == ("one", 2)
 
 
+async def by_fetchmany(connection):
+    return await connection.fetchmany("select * from swapped", [()])
+
+
+async def by_cursor(connection):
+    async with connection.transaction():
+        return [row async for row in connection.cursor("select * from swapped")]
+
+
+async def by_pipeline(connection):
+    async with connection.pipeline() as block:
+        rows = block.fetch("select * from swapped")
+    return await rows
+
+
+@pytest.mark.parametrize(("mode", "read"), [
+    *[(mode, read) for mode in ("never", "auto", "always", None)
+      for read in (lambda connection: connection.fetch("select * from swapped"), by_fetchmany, by_cursor)],
+    # A group is not healed: where its statements have names, the change is an error.
+    ("never", by_pipeline)])
+async def test_columns_that_swap_their_names_come_with_the_new_ones(connect, schema, mode, read):
+    _, other = schema
+    connection = await connect(prepare=mode, prepare_threshold=3, server_settings={"search_path": "cache_test"})
+    await other.execute("create table swapped (a int, b int); insert into swapped values (1, 2)")
+    for a, b in ((1, 2), (2, 1), (1, 2), (2, 1), (1, 2)):
+        assert [dict(row) for row in await read(connection)] == [{"a": a, "b": b}]
+        await other.execute("alter table swapped rename a to c; alter table swapped rename b to a;"
+                            " alter table swapped rename c to b")
+
+
+async def test_a_statement_prepared_without_a_name_has_the_new_names_of_columns(connect, schema):
+    _, other = schema
+    connection = await connect(prepare="never", server_settings={"search_path": "cache_test"})
+    await other.execute("create table swapped (a int, b int); insert into swapped values (1, 2)")
+    statement = await connection.prepare("select * from swapped")
+    assert dict(await statement.fetchrow()) == {"a": 1, "b": 2}
+    await other.execute("alter table swapped rename a to c; alter table swapped rename b to a;"
+                        " alter table swapped rename c to b")
+    assert dict(await statement.fetchrow()) == {"b": 1, "a": 2}
+
+
+async def cursor_of_two(connection):
+    async with connection.transaction():
+        return [row["g"] async for row in connection.cursor("select g from generate_series(1, $1::int) g", 2)]
+
+
+async def many(connection):
+    await connection.executemany("select $1::int", [(1,), (2,)])
+
+
+@pytest.mark.parametrize("mode", ["never", "auto", "always", None])
+@pytest.mark.parametrize(("call", "n_flights"), [
+    (lambda c: c.fetch("select $1::int", 1), 1), (lambda c: c.fetchmany("select $1::int", [(1,), (2,)]), 1),
+    (many, 1), (cursor_of_two, 2), (lambda c: c.fetch_arrow("select $1::int", 1), 1)])
+async def test_a_repeated_query_is_one_round_trip_in_every_mode(cluster, mode, call, n_flights):
+    """A cursor's COMMIT is the second one."""
+    async with FaultProxy(cluster.socket_path) as proxy:
+        connection = await asyncpg_core.connect(proxy.dsn, prepare=mode, prepare_threshold=3)
+        await call(connection)
+        for _ in range(5):
+            proxy.flights.clear()
+            proxy.client_is_next = True
+            await call(connection)
+            assert len(proxy.flights) == n_flights
+        connection.terminate()
+
+
+@pytest.mark.parametrize("mode", ["never", "always", None])
+async def test_a_prepared_statement_is_one_round_trip_in_every_mode(cluster, mode):
+    async with FaultProxy(cluster.socket_path) as proxy:
+        connection = await asyncpg_core.connect(proxy.dsn, prepare=mode)
+        statement = await connection.prepare("select $1::int")
+        for n in range(3):
+            proxy.flights.clear()
+            proxy.client_is_next = True
+            assert await statement.fetchval(n) == n
+            assert len(proxy.flights) == 1
+        connection.terminate()
+
+
 # Healing
 
 CHANGES = {

@@ -81,44 +81,16 @@ async def test_without_a_statement_cache_every_call_works(clients, table, work):
     assert table() == CLIENTS * ROUNDS * 2
 
 
-async def test_with_no_setting_every_call_outside_a_transaction_works(clients, table):
+@pytest.mark.parametrize("work", [use_every_way, use_transactions])
+async def test_with_no_setting_every_call_works(clients, table, work):
     connections = await clients()
-    await asyncio.gather(*(use_every_way(connection, number) for number, connection in enumerate(connections)))
+    await asyncio.gather(*(work(connection, number) for number, connection in enumerate(connections)))
     assert table() == CLIENTS * ROUNDS * 2
-
-
-async def test_with_no_setting_transactions_work_once_the_pooler_is_noticed(clients, table):
-    connections = await clients()
-    # A name that was lost shows that names are not safe here; inside a transaction nothing can be repeated.
-    await asyncio.gather(*(use_every_way(connection, 100 + number) for number, connection in enumerate(connections)))
-    noticed = [connection for connection in connections if connection._session.statements.mode == "never"]
-    assert noticed
-    await asyncio.gather(*(use_transactions(connection, number) for number, connection in enumerate(noticed)))
-    assert table() == (CLIENTS + len(noticed)) * ROUNDS * 2
-
-
-async def test_with_no_setting_a_transaction_fails_at_most_once_and_says_what_to_do(clients, table):
-    async def insert(connection, number):
-        refusals = 0
-        for n in range(ROUNDS):
-            while True:
-                try:
-                    async with connection.transaction():
-                        await connection.execute("INSERT INTO pooled VALUES ($1, $2)", number, n)
-                        await connection.fetchval("SELECT count(*) FROM pooled WHERE a = $1", number)
-                    break
-                except asyncpg.InvalidSQLStatementNameError as error:
-                    assert "statement_cache_size=0" in error.hint
-                    refusals += 1
-        return refusals
-
-    refusals = await asyncio.gather(*(insert(connection, n) for n, connection in enumerate(await clients())))
-    assert max(refusals) <= 1
-    assert table() == CLIENTS * ROUNDS
+    assert {connection.prepare_mode.mode for connection in connections} == {"never"}
 
 
 async def test_a_pool_behind_a_pooler(through, table):
-    async with asyncpg.create_pool(**through, min_size=4, max_size=4, statement_cache_size=0) as pool:
+    async with asyncpg.create_pool(**through, min_size=4, max_size=4) as pool:
         async def insert(n):
             await pool.execute("INSERT INTO pooled VALUES ($1, $2)", n, n)
             async with pool.acquire() as connection, connection.transaction():
