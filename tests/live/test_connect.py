@@ -295,7 +295,7 @@ async def test_timeout_of_zero_is_over_at_once(here, timeout):
         started = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
             await asyncpg_core.connect(**here, user=TRUST_USER, timeout=timeout)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
 
 
 async def test_no_timeout_connects(here):
