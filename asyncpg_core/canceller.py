@@ -2,9 +2,8 @@
 
 Its replies are read and thrown away. When it is at the head and nobody waits for anything behind it, the server is
 asked to cancel it; when somebody does, it gets a second to end by itself. From the moment a CancelRequest is under way
-until
-its connection is closed and the operation is settled, writes are held: the request must not hit anything newer. Every
-wait has a bound, and when one is over the connection is given up.
+until its connection is closed and the operation is settled, writes are held: the request must not hit anything newer.
+Every wait has a bound, and when one is over the connection is given up.
 """
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from pgproto.errors import ConnectionDoesNotExistError
+from pgproto.operations.backend_pid import AskBackendPid
 
 if TYPE_CHECKING:
     from asyncpg_core.session import Session
@@ -63,7 +63,8 @@ class Canceller:
         The server keeps the answers of a group until its Sync, so the members in front of one may have been executed;
         they would fail with it.
         """
-        pending = self.session.frontend.pending()
+        # Nobody loses by it if the cancel hits the session's own question, which may be in front.
+        pending = [op for op in self.session.frontend.pending() if type(op) is not AskBackendPid]
         for at, op in enumerate(pending):
             if op.is_abandoned:
                 return op, pending[:at] + pending[at + 1:]

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, Literal, overload
 
-from asyncpg_core import coroutine_mark, forks
+from asyncpg_core import forks
 from asyncpg_core.call import Call
 from asyncpg_core.call_maker import CallMaker
 from asyncpg_core.connect_arguments import ConnectArguments
@@ -35,7 +35,7 @@ from asyncpg_core.pool_arguments import (
     check_sizes,
     lanes_of,
 )
-from asyncpg_core.pool_calls import ONE_SHOTS, MethodCalls, choose_calls
+from asyncpg_core.pool_calls import MethodCalls, choose_calls
 from asyncpg_core.pool_check import Check, Checks
 from asyncpg_core.pool_columns import PoolColumns
 from asyncpg_core.pool_copy import PoolCopying
@@ -507,10 +507,6 @@ class Pool(PoolQueries[RecordT], PoolCopying, PoolColumns, Generic[RecordT]):
         if self._is_closed and not self._state.size:
             return
         self._end.terminate()
-
-
-for _name in ONE_SHOTS:
-    coroutine_mark.mark(Pool, _name)
 
 
 # What a keyword can be is in the second one; the class of the records decides what comes back.

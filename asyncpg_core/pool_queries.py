@@ -4,7 +4,9 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Generic, cast
 
+from asyncpg_core import coroutine_mark
 from asyncpg_core.cursor import RecordT
+from asyncpg_core.pool_calls import ONE_SHOTS
 from asyncpg_core.pool_reading import Reading
 
 if TYPE_CHECKING:
@@ -71,3 +73,7 @@ class PoolQueries(Generic[RecordT]):
     ) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetchmany on a connection of the pool."""
         return self._calls.fetchmany(query, args, timeout, record_class, prepare)
+
+
+for _name in ONE_SHOTS:
+    coroutine_mark.mark(PoolQueries, _name)

@@ -192,7 +192,7 @@ def test_imports_are_seen_in_all_their_forms(tmp_path):
     assert {*cython_imports(sample)} == {
         "asyncio", "cython", "pgproto.wire", "pgproto.auth", "pgproto.operations.operation",
         "pgproto.operations.simple"}
-    assert "asyncpg_core.dsn" in imports_of(ROOT / "asyncpg_core" / "connection.py")
+    assert "asyncpg_core.dsn" in imports_of(ROOT / "asyncpg_core" / "connect_arguments.py")
     assert "asyncpg_core.given" in imports_of(ROOT / "asyncpg_core" / "dsn.py")
     assert "asyncpg_core.connection" not in imports_of(ROOT / "asyncpg_core" / "transaction.py")
 

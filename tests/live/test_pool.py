@@ -8,7 +8,7 @@ import pytest
 
 import asyncpg_core
 from asyncpg_core import exceptions
-from asyncpg_core.pool import ONE_SHOTS
+from asyncpg_core.pool_calls import ONE_SHOTS
 from tests.support.backends import end_backends
 from tests.support.cluster import PASSWORD, SCRAM_USER
 from tests.support.waiting import until

@@ -20,7 +20,8 @@ LIMITED_OTHERWISE = {
     "Connection": {"add_listener": "command_timeout", "remove_listener": "command_timeout",
                    "reload_schema_state": "no wait", "set_type_codec": "command_timeout",
                    "set_builtin_type_codec": "command_timeout", "reset_type_codec": "command_timeout"},
-    "Pool": {"close": "until the borrowers have released", "expire_connections": "no wait"},
+    "Pool": {"expire_connections": "no wait", "resize": "no wait", "lsn": "`command_timeout`",
+             "rotate": "then the connect's `timeout`"},
     "PreparedStatement": {"explain": "command_timeout"},
     "CopyRows": {"aclose": "that of `copy_rows()`"},
     "Cursor": {}, "Pipeline": {},
@@ -66,7 +67,9 @@ def test_no_module_has_a_limit_of_seconds_that_tests_do_not_know():
     known = {(module.__name__.rpartition(".")[2], name) for module, name in bounds.FIVE_SECONDS + bounds.ONE_SECOND}
     # What does not bound a wait: sizes of ticks, when to warn, how long to back off.
     other = {("pool_end", "CLOSE_WARNING_SECONDS"), ("pool_upkeep", "RECONNECT_SECONDS_MAX"),
-             ("connect", "LEAST_ATTEMPT_SECONDS")}
+             ("connect", "LEAST_ATTEMPT_SECONDS"), ("connect_arguments", "CONNECT_SECONDS"),
+             ("pool_upkeep", "PAUSE_SECONDS"), ("pool_upkeep", "PAUSE_SECONDS_MAX"),
+             ("pool_reading", "ABSENT_SECONDS"), ("pool_reading", "POLL_SECONDS_MAX")}
     found = {(path.stem, name) for path in [*root.glob("*.py"), *root.glob("*.pyx")]
              for name in re.findall(r"^([A-Z_]*SECONDS[A-Z_]*) = ", path.read_text(encoding="utf-8"), re.MULTILINE)}
     assert found == known | other
