@@ -3,6 +3,7 @@ from collections import deque
 
 from asyncpg_core.call cimport Call
 from asyncpg_core.session cimport Session
+from asyncpg_core.statement_cache cimport ALWAYS
 from pgproto.operations.copy cimport CopyIn, CopyOut
 from pgproto.operations.extended cimport Stream
 from pgproto.operations.operation cimport Operation
@@ -72,7 +73,8 @@ cpdef int give_up_lease(Session session, tuple reset) except -1:
     session.ended_unsurely = False
     if session.n_written == session.n_written_at_reset:
         return 0    # He has written nothing: what the last reset did, or will do, still holds.
-    session.reset.owe(reset, may_be_in_transaction(session), session.frontend, session.statements.mode == "always")
+    session.reset.owe(reset, may_be_in_transaction(session), session.frontend,
+                      session.statements.preparing == ALWAYS and not session.statements.is_undecided)
     session.schedule_tick()
     session.n_written_at_reset = session.n_written
     return 0

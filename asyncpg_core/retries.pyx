@@ -18,6 +18,12 @@ cdef object sqlstate_of(Operation op):
     return getattr(op.error, "sqlstate", None)
 
 
+cdef bint has_lost_name(Operation op):
+    """Whether an operation has failed, before anything was executed, for a name that the server does not have, or has
+    already."""
+    return not op.was_bound and sqlstate_of(op) in STALE_NAMED
+
+
 cdef bint is_by_name(Operation op):
     """Whether the operation relies on a name that was given earlier."""
     if type(op) is Execute:
@@ -31,8 +37,8 @@ cdef bint is_healable(Call call, Operation op, bint was_held) except -1:
     """Whether an operation that failed, and left nothing behind that counts, may be executed once more; `was_held` if a
     CancelRequest was under way."""
     if type(op) is FetchPortal:
-        return (call.kind == RUN and (<FetchPortal>op).arguments is not None and not op.was_bound and is_by_name(op)
-                and sqlstate_of(op) in STALE_NAMED)
+        return (call.kind == RUN and (<FetchPortal>op).arguments is not None and is_by_name(op)
+                and has_lost_name(op))
     if call.kind > FETCH_MANY or call.kind == EXECUTE_SCRIPT:
         return False
     if type(op) is ExecuteMany and op.was_bound:

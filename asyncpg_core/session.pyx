@@ -24,7 +24,7 @@ from asyncpg_core.failures cimport explain, tell_unwritten, tell_written
 from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.query_log cimport watch_call
 from asyncpg_core.reset cimport Reset
-from asyncpg_core.retries cimport begin_again, bind_again, is_healable, note_outdated
+from asyncpg_core.retries cimport begin_again, bind_again, has_lost_name, is_healable, note_outdated
 
 from asyncio import CancelledError, _get_running_loop as running_loop
 
@@ -436,11 +436,11 @@ cdef class Session(Endpoint):
 
     cdef bint can_heal(self, Call call, Operation op):
         """Whether the one transparent retry is allowed: the server has kept no effect, and it is likely to help. Inside
-        a transaction that is so only for what carries BEGIN."""
+        a transaction that is so only for what carries BEGIN, by a name that is lost."""
         if op.group is not None or self.is_closed:
             return False
         if (self.frontend.status != c'I' or self.has_begun) and (
-                op.was_bound or self.holds_writes or not self.preludes.is_alone(op, self.n_written)):
+                not has_lost_name(op) or self.holds_writes or not self.preludes.is_alone(op, self.n_written)):
             return False
         return is_healable(call, op, self.holds_writes)
 

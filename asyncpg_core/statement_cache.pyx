@@ -142,7 +142,8 @@ cdef class StatementCache:
             self.forget(entry)
         self.n_misses += 1
         is_cached = self.max_statement_size == 0 or len(sql) <= self.max_statement_size
-        name = new_name() if is_cached and may_name and self.may_name else ""
+        may_name = may_name and self.preparing == ALWAYS and not self.is_undecided
+        name = new_name() if is_cached and may_name else ""
         entry = CachedStatement(sql, name, is_cached, is_plain_statement(sql, self.session_functions))
         entry.n_uses = 1
         self.insert(entry)
@@ -225,6 +226,7 @@ cdef class StatementCache:
         if entry.name and entry.statement is not None:
             if server_knows:
                 self.evicted.append(entry.name)
+            entry.statement.is_closed = True
             entry.set_statement(entry.statement.without_name())
         return 0
 

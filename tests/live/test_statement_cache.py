@@ -308,6 +308,18 @@ async def test_inside_a_transaction_a_change_is_one_clear_error_then_healed(sche
     assert await connection.fetch(query, *arguments) == after
 
 
+async def test_a_change_that_the_carrier_of_begin_meets_is_an_error_as_later_in_the_transaction(schema):
+    connection, other = schema
+    await connection.execute("create table t (a int); insert into t values (1)")
+    assert await connection.fetch("select * from t") == [(1,)]
+    await other.execute("alter table t add column b int default 2")
+    with pytest.raises(exceptions.InvalidCachedStatementError):
+        async with connection.transaction():
+            await connection.fetch("select * from t")
+    async with connection.transaction():
+        assert await connection.fetch("select * from t") == [(1, 2)]
+
+
 async def test_a_retry_keeps_the_record_class(schema):
     class Row(asyncpg_core.Record):
         """A class of the user's."""
