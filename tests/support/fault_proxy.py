@@ -42,6 +42,7 @@ class FaultProxy:
         self.flow = asyncio.Event()
         self.flow.set()
         self.client_is_next = True
+        self.is_closed = False
         self.tasks: list[asyncio.Task[None]] = []
         self.writers: list[asyncio.StreamWriter] = []
 
@@ -60,12 +61,16 @@ class FaultProxy:
                               query=urlencode({"sslmode": "disable", **query}, quote_via=quote, safe="/")).geturl()
 
     async def __aexit__(self, *exc: object) -> None:
+        self.is_closed = True
         self.listener.close()
         for task in self.tasks:
             task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         for writer in self.writers:
             writer.transport.abort()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        # What was accepted in this round of the loop is told in the next ones, and what was aborted is closed then.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     @property
     def is_black_hole(self) -> bool:
@@ -90,15 +95,26 @@ class FaultProxy:
         writer.transport.abort()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_closed:
+            writer.transport.abort()
+            return
         self.writers.append(writer)
         self.tasks.append(asyncio.get_running_loop().create_task(self.forward(reader, writer)))
 
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self.target_port is None:
+            return await asyncio.open_unix_connection(str(self.socket_path))
+        return await asyncio.open_connection("127.0.0.1", self.target_port)
+
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.n_connections += 1
-        if self.target_port is None:
-            server_reader, server_writer = await asyncio.open_unix_connection(str(self.socket_path))
-        else:
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+        opening = asyncio.ensure_future(self.open())
+        try:
+            server_reader, server_writer = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # One that is cancelled on its last step leaves its transport behind.
+            (await opening)[1].transport.abort()
+            raise
         self.writers.append(server_writer)
         up = asyncio.ensure_future(self.pump(reader, server_writer, from_server=False))
         down = asyncio.ensure_future(self.pump(server_reader, writer, from_server=True))
