@@ -71,6 +71,12 @@ def required_features(request: pytest.FixtureRequest) -> None:
             pytest.skip(REASON + ", ".join(sorted(missing)))
 
 
+def pytest_collection_finish() -> None:
+    """What collecting has made stays until the end: a collection after each test need not look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 class Collect(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
