@@ -78,14 +78,19 @@ async def rotate(pool: Pool[Any], dsn: Any, changes: dict[str, Any]) -> None:
     state = pool._state
     pool._upkeep.end_pause()
     old = None if state.may_connect() else await pool._member(None)
+    connecting: asyncio.Task[Any] | None = None
     try:
         if old is not None:
             state.n_connecting += 1     # the place is ours before the old one leaves it
             pool._retire(old)
             await pool._departures.wait({old} & state.leaving, None)
-        member = await pool._start(pool._connect_member(arguments))
+        connecting = pool._start(pool._connect_member(arguments))
+        member = await connecting
     except BaseException:
         state.connect_failed()
+        if connecting is not None and connecting.done() and not connecting.cancelled() and not connecting.exception():
+            # A cancel has come in the same moment as the connection, which is nobody's then.
+            connecting.result().session.say_goodbye()
         if pool._lender.is_open and not state.is_closing:
             pool._upkeep.fill()
         raise

@@ -483,9 +483,18 @@ async def _(place: Place) -> Ready:
     return lambda: pool.close()
 
 
-@case("Pool.expire_connections")
+each("Pool.expire_connections Pool.lsn", lambda place, m: getattr(place.pool, m)())
+
+
+@case("Pool.drain", "Pool.resize", "Pool.rotate")
 async def _(place: Place) -> Ready:
-    return lambda: place.pool.expire_connections()
+    pool = await place.another_pool(**place.timed)
+
+    async def turn_over() -> None:
+        await pool.resize(min_size=1, max_size=2)
+        await pool.rotate(server_settings={"application_name": place.name})
+        await pool.drain(**place.timed)
+    return turn_over
 
 
 # Lending
@@ -543,7 +552,8 @@ async def _(place: Place) -> Ready:
 PLAIN = frozenset(word for line in (
     "Connection.add_log_listener Connection.add_query_logger Connection.add_termination_listener",
     "Connection.get_reset_query Connection.get_server_pid Connection.get_server_version Connection.get_settings",
-    "Connection.is_closed Connection.is_in_transaction Connection.query_logger Connection.remove_log_listener",
+    "Connection.is_closed Connection.is_in_transaction Connection.prepare_mode Connection.query_logger",
+    "Connection.remove_log_listener Pool.stats",
     "Connection.remove_query_logger Connection.remove_termination_listener Connection.terminate CopyRows.tag",
     "Pipeline.flush Pipeline.holds Pipeline.step_aside Pool.get_idle_size Pool.get_init_size Pool.get_max_size",
     "Pool.get_min_size Pool.get_size Pool.is_closing Pool.set_connect_args Pool.terminate",
@@ -565,7 +575,7 @@ def public_names() -> list[str]:
     """The functions and members in tests/public_api.txt."""
     lines = PUBLIC.read_text(encoding="utf-8").splitlines()
     return [line.partition("(")[0] for line in lines
-            if not line.startswith(("class ", "#", "asyncpg_core.")) and line]
+            if not line.startswith(("class ", "#", "asyncpg_core.", "PoolStats.")) and line]
 
 
 def uncovered() -> list[str]:
