@@ -2,19 +2,23 @@
 
 All attempts together have `timeout`, every attempt has a bound of its own. Hosts are tried in their order, and all
 addresses of each, or both shuffled; one that cannot be reached, and a server that says it is starting up or shutting
-down (57P03), give way to the next, anything else ends the search. What happens at one address is in `opening`.
+down (57P03), give way to the next, anything else ends the search. One that is silent lets the next begin beside it:
+that is in `racing`. What happens at one address is in `opening`.
 """
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from asyncpg_core.dial import Route, resolve_address
 from asyncpg_core.limit import within
 from asyncpg_core.opening import Found, KeyCache, NotReadyYet, Wish, open_either_way, reveal
-from asyncpg_core.options import Address, ClientOptions, ConnectOptions
+from asyncpg_core.options import Address, ClientOptions, ConnectOptions, Password
+from asyncpg_core.racing import Entry, Order, Race
 from asyncpg_core.session import Session
 from pgproto.errors import TargetServerAttributeNotMatched
 from pgproto.secret import Secret
@@ -72,16 +76,20 @@ async def find_session(
 
 
 class Search:
-    """One connect: hosts and their addresses one after the other, and the sessions opened on the way."""
+    """One connect: hosts and their addresses in their order, and the sessions opened on the way."""
 
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.loop = asyncio.get_running_loop()
         self.deadline = None if wish.options.timeout is None else self.loop.time() + wish.options.timeout
-        self.failure: BaseException | None = None
+        self.failures: dict[Order, BaseException] = {}
         self.unfit: list[Found] = []
         # All of them, also one whose attempt was cancelled in the moment in which it succeeded.
         self.opened: list[Session] = []
+        self.is_over = False
+        self.race: Race[Found] = Race(
+            is_ordered=not wish.options.load_balance_hosts,
+            is_content=lambda: bool(self.unfit) and wish.options.target_session_attrs == "prefer-standby")
 
     async def run(self) -> Found:
         options = self.wish.options
@@ -89,48 +97,58 @@ class Search:
         if options.load_balance_hosts:
             random.shuffle(endpoints)
         for n, (address, password) in enumerate(endpoints):
-            # Once for a host, before a server asks: a callable may take longer than a server waits for the answer.
-            secret = await reveal(password)
-            found = await self.try_host(address, secret, len(endpoints) - n - 1)
-            if found is not None:
-                return found
-        if self.unfit and options.target_session_attrs == "prefer-standby":
+            self.race.add(Entry((n, 0), functools.partial(self.try_host, address, password)))
+        found = await self.race.run()
+        if found is not None:
+            return found
+        if self.race.is_content():
             return random.choice(self.unfit)
-        if self.unfit or self.failure is None:
+        if self.unfit or not self.failures:
             raise TargetServerAttributeNotMatched(
                 f"None of the hosts match the target attribute requirement {options.target_session_attrs!r}")
-        raise self.failure
+        raise self.failures[max(self.failures)]
 
-    async def try_host(self, address: Address, password: Secret | None, n_behind: int) -> Found | None:
-        """Try every address of a host; None if there is none of use. `n_behind` hosts come after it."""
+    async def try_host(self, address: Address, password: Password, entry: Entry[Found]) -> None:
+        """Add every address of a host to what is tried."""
+        # Once for a host, before a server asks: a callable may take longer than a server waits for the answer.
+        entry.busy_here()
+        secret = await reveal(password)
+        entry.heard()
         try:
-            resolved = await bounded(resolve_address(address), self.seconds(n_behind + 1), address)
+            resolved = await bounded(resolve_address(address), self.seconds(len(self.race.waiting) + 1), address)
         except (OSError, asyncio.TimeoutError) as error:
-            self.failure = error
-            return None
+            self.failures[entry.order] = error
+            return
         if self.wish.options.load_balance_hosts:
             random.shuffle(resolved)
-        for n, (family, sockaddr) in enumerate(resolved):
+        for n, (family, sockaddr) in enumerate(resolved, 1):
             route = Route(family, sockaddr, address, False)
-            seconds = self.seconds(len(resolved) - n + n_behind)
-            try:
-                found, is_fit = await bounded(self.try_address(route, password), seconds, address)
-            except NotReadyYet as no:
-                self.failure = no.error
-                continue
-            except (OSError, asyncio.TimeoutError) as error:
-                self.failure = error
-                continue
+            self.race.add(Entry((entry.order[0], n), functools.partial(self.try_route, route, secret)))
+
+    async def try_route(self, route: Route, password: Secret | None, entry: Entry[Found]) -> Found | None:
+        """Return a session on a server that fits; None if the address is of no use."""
+        seconds = self.seconds(len(self.race.waiting) + 1)
+        try:
+            found, is_fit = await bounded(self.open_route(route, password, entry), seconds, route.address)
+        except NotReadyYet as no:
+            self.failures[entry.order] = no.error
+        except (OSError, asyncio.TimeoutError) as error:
+            self.failures[entry.order] = error
+        else:
             if is_fit:
                 return found
             self.unfit.append(found)
         return None
 
-    async def try_address(self, route: Route, password: Secret | None) -> tuple[Found, bool]:
+    async def open_route(self, route: Route, password: Secret | None, entry: Entry[Found]) -> tuple[Found, bool]:
         """Return a session, and whether its server is of the kind that is wanted."""
         wanted = self.wish.options.target_session_attrs
-        found = await observer[0](route, self.wish.options, lambda: open_either_way(route, password, self.wish))
+        wish = replace(self.wish, heard=entry.heard)
+        found = await observer[0](route, wish.options, lambda: open_either_way(route, password, wish))
         self.opened.append(found[0])
+        if self.is_over:    # an attempt that did not listen to its cancel
+            found[0].say_goodbye()
+        entry.heard()
         return found, wanted == "any" or fits(wanted, *await server_role(found[0]))
 
     def seconds(self, n_left: int) -> float | None:
@@ -143,6 +161,7 @@ class Search:
 
     def close(self) -> None:
         """Close what was opened and is not wanted."""
+        self.is_over = True
         for session in self.opened:
             session.say_goodbye()
 

@@ -11,7 +11,7 @@ import inspect
 import ipaddress
 import ssl
 import warnings
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
 from socket import socket as Socket
 from typing import Any
@@ -48,12 +48,13 @@ NEW_PROTOCOL_REFUSED = ("0A000", "08P01")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a session must be like, whatever server it is on."""
+    """What a session must be like, whatever server it is on; `heard` is called at each sign of life of a server."""
 
     options: ConnectOptions
     client: ClientOptions
     keys: KeyCache | None = None
     session_functions: tuple[str, ...] = ()
+    heard: Callable[[], None] = lambda: None
 
 
 class StartCutShort(ConnectionDoesNotExistError, ConnectionError):
@@ -234,10 +235,12 @@ class Attempt:
         options = self.wish.options
         sock = await open_socket(self.route, options)
         self.is_connected = True
+        self.wish.heard()
         session = new_session(self.wish)
         try:
             session.round_trip = round_trip_of(sock)
             tls = await self.connect_session(session, sock)
+            self.wish.heard()
             await self.start(session, tls)
             self.wish.client.exactness.apply(session.registry, session.frontend.parameters)
         except BaseException:
@@ -259,6 +262,7 @@ class Attempt:
             self.route = replace(self.route, is_tls=not is_declined)
         elif self.route.is_tls:
             await demand_tls(sock, address, options.tls)
+        self.wish.heard()
         self.is_on_transport = not is_declined
         if self.route.is_tls:
             stream = await start_tls(sock, address, options.tls, StreamProtocol(session.transport))
@@ -287,6 +291,7 @@ class Attempt:
                 if authentication.method == "password" and tls is not None and tls.context.verify_mode is ssl.CERT_NONE:
                     warn_of_cleartext()
                 startup.answer(await answer_of(startup.question, self.password, tokens))
+                self.wish.heard()
                 session.go_on()
             if startup.error is not None:
                 raise startup.error

@@ -42,7 +42,7 @@ PGPROTO = [
 ]
 ASYNCPG_CORE = [
     {"keywords", "home", "given", "naming", "coroutine_mark", "detection", "exactness", "exceptions", "healing",
-     "limit", "patchable", "prepare_mode", "server_version",
+     "limit", "patchable", "prepare_mode", "racing", "server_version",
      "settings", "types", "codec_options", "copy_statement", "copy_ends", "identifiers", "placeholders",
      "numpy_columns"},
     {"options", "conninfo", "passfile", "service", "tls", "addresses"},

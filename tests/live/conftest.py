@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import asyncpg_core
+from tests.support.postgres_binaries import cache_dir
 
 try:
     import uvloop
@@ -25,7 +26,8 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item):
 
 @pytest.fixture
 def bare_environment(monkeypatch, tmp_path):
-    """No PG* variables, and a home directory without password files and certificates."""
+    """No PG* variables, and a home directory without password files and certificates; the servers' cache stays."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_dir().parent))
     for name in list(os.environ):
         if name.startswith("PG"):
             monkeypatch.delenv(name)

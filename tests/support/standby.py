@@ -12,11 +12,15 @@ from tests.support.cluster import SUPERUSER, Cluster
 PROMOTE_SECONDS = 10.0
 
 
+def place_of(primary: Cluster) -> str:
+    return f"host={primary.socket_dir} port={primary.port} user={SUPERUSER}"
+
+
 class Standby(Cluster):
     """Started like a Cluster; its primary is stopped for the moment of the copy and has the same port again."""
 
-    def __init__(self, primary: Cluster) -> None:
-        super().__init__(bin_dir=primary.bin_dir)
+    def __init__(self, primary: Cluster, settings: dict[str, str] | None = None) -> None:
+        super().__init__(settings, bin_dir=primary.bin_dir)
         self.primary = primary
 
     def create(self) -> None:
@@ -29,12 +33,17 @@ class Standby(Cluster):
         shutil.rmtree(self.data_dir)
         shutil.copytree(self.primary.data_dir, self.data_dir, symlinks=True)
         self.primary.start()
-        where = f"host={self.primary.socket_dir} port={self.primary.port} user={SUPERUSER}"
-        (self.data_dir / "postgresql.conf").write_text(f"{own}\nprimary_conninfo = '{where}'\n")
+        (self.data_dir / "postgresql.conf").write_text(f"{own}\nprimary_conninfo = '{place_of(self.primary)}'\n")
         (self.data_dir / "standby.signal").touch()
         for path in (self.data_dir, *self.data_dir.rglob("*")):
             self.give_to_server(path)
         os.chmod(self.data_dir, 0o700)
+
+    def follow(self, primary: Cluster) -> None:
+        """Stream from another server from now on."""
+        self.sql(f"ALTER SYSTEM SET primary_conninfo = '{place_of(primary)}'")
+        self.sql("SELECT pg_reload_conf()")
+        self.primary = primary
 
     def create_roles(self) -> None:
         """They are the primary's."""
