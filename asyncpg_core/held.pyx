@@ -14,6 +14,8 @@ def go_on(Session session not None, waiter, Operation op not None):
         return
     call = <Call>waiter
     if op.is_written:
+        if type(op) is Execute and op.error is None:
+            (<Execute>op).read_kept()
         session.settle(call, op)
     elif op.error is not None:
         call.fail(op.error)

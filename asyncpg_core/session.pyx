@@ -24,7 +24,7 @@ from asyncpg_core.failures cimport explain, tell_unwritten, tell_written
 from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.query_log cimport watch_call
 from asyncpg_core.reset cimport Reset
-from asyncpg_core.retries cimport begin_again, bind_again, has_lost_name, is_healable, note_outdated
+from asyncpg_core.retries cimport begin_again, bind_again, has_lost_name, is_healable, is_held, note_outdated
 
 from asyncio import CancelledError, _get_running_loop as running_loop
 
@@ -353,7 +353,7 @@ cdef class Session(Endpoint):
         if op.event == SETTLED:
             op.waiter = None
             if type(waiter) is Call:
-                if (<Call>waiter).kind != PREPARE or not self.introspector.holds(waiter, op):
+                if not is_held(self.introspector, <Call>waiter, op):
                     self.settle(<Call>waiter, op)
             elif type(waiter) is CachedStatement:
                 if not self.introspector.holds(waiter, op):

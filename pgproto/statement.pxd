@@ -49,6 +49,8 @@ cdef class Statement:
     cdef object decode_row(self, Slice *body, type record_class)
     cdef int refuse_value(self, Py_ssize_t length, Py_ssize_t left) except -1
     cdef object explain_column(self, object error)
+    cdef Statement bound_anew(self)
+    cdef list unknown_types(self)
     cdef Statement redescribe(self, Slice *body)
     cpdef Statement renamed(self, str name)
     cpdef Statement without_name(self)

@@ -281,6 +281,20 @@ cdef class Statement:
         other.described = body.at[:body.n]
         return other
 
+    cdef list unknown_types(self):
+        """The types of its columns that only the catalogue could tell of."""
+        try:
+            return self.registry.unknown([column.type_oid for column in self.columns])
+        except ProtocolError:
+            return []       # One contains itself: who reads a value is told.
+
+    cdef Statement bound_anew(self):
+        """Return the same description of rows, read by what is known of their types now."""
+        cdef Statement other = Statement(
+            self.sql, self.name, self.parameter_oids, self.columns, self.registry, is_bound=True)
+        other.described = self.described
+        return other
+
     def formats_are(self, tuple columns):
         """Whether the columns come in the formats that the readers expect."""
         cdef Py_ssize_t i

@@ -26,6 +26,7 @@ cdef class Execute(Operation):
     cdef readonly Statement statement
     cdef readonly object arguments
     cdef readonly RowSink sink
+    cdef readonly RowSink kept              # the sink that rows are for whose types nobody knows yet, or None
     cdef readonly int row_limit
     cdef readonly bint with_parse
     cdef readonly bint is_suspended
@@ -33,6 +34,7 @@ cdef class Execute(Operation):
     cdef int n_tag
     cdef bint discards
     cdef int keep_tag(self, Slice *body) except -1
+    cdef int describe_rows(self, Slice *body) except -1
 
 
 cdef Execute new_execute(Statement statement, object arguments, RowSink sink, int row_limit, bint with_parse)

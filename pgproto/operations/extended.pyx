@@ -19,6 +19,7 @@ from pgproto.messages.frontend cimport (
     put_execute, put_execute_all, put_flush, put_parse, wire_name)
 from pgproto.operations.operation cimport (
     BIND, CLOSE, DESCRIBE, DESCRIBE_ROWS, EXECUTE, PARSE, READY)
+from pgproto.row_sinks cimport RawRows, Records
 from pgproto.wire cimport take_cstring, take_end
 
 from pgproto.errors import DataError, InterfaceError
@@ -118,10 +119,38 @@ cdef class Execute(Operation):
             if self.is_open:
                 self.put_missing_sync(out)
         elif kind == c'T':
-            self.statement = self.statement.redescribe(body)
+            self.describe_rows(body)
         elif kind == c'G' or kind == c'H':
             refuse_copy(self, kind, out)
         return 0
+
+    cdef int describe_rows(self, Slice *body) except -1:
+        """The rows are described; with a type that nobody knows they are kept until the catalogue has told."""
+        cdef Statement described = self.statement.redescribe(body)
+        if described is self.statement:
+            return 0
+        self.statement = described
+        if (type(self.sink) is Records or type(self.sink) is RowSink) and described.unknown_types():
+            self.kept = self.sink
+            if type(self.sink) is Records:
+                self.sink = RawRows()
+        return 0
+
+    def read_kept(self):
+        """Read what was kept, as the types are known now; what cannot be read is the operation's error."""
+        cdef RowSink sink = self.kept
+        if sink is None:
+            return
+        rows = self.sink.take()
+        self.kept = None
+        self.sink = sink
+        self.statement = self.statement.bound_anew()
+        if type(sink) is Records:
+            try:
+                for row in rows:
+                    (<Records>sink).rows.append(self.statement.decode(row, (<Records>sink).record_class))
+            except Exception as error:
+                self.on_failure(error)
 
     cdef int keep_tag(self, Slice *body) except -1:
         cdef Slice tag = take_cstring(body)

@@ -27,7 +27,7 @@ async def test_a_builtin_type_is_never_asked_about(connect, name):
 
 
 async def test_a_type_is_asked_about_once(connect, schema):
-    connection = await connect(server_settings={"search_path": schema})
+    connection = await connect(prepare="always", server_settings={"search_path": schema})
     eye = Eye(connection)
     for _ in range(2):
         assert await connection.fetchval("select $1::mood", "sad") == "sad"
@@ -93,7 +93,7 @@ async def test_it_works_in_every_prepare_mode(connect, schema, settings):
 
 
 async def test_it_works_with_a_statement_timeout_and_with_jit_on(connect, schema):
-    connection = await connect(server_settings={
+    connection = await connect(prepare="always", server_settings={
         "search_path": schema, "statement_timeout": "5s", "jit": "on", "jit_above_cost": "100000"})
     eye = Eye(connection)
     assert await connection.fetchval("select $1::nest[]", []) == []

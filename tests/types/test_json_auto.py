@@ -35,7 +35,7 @@ async def test_it_goes_for_both_types_their_arrays_and_composites(connect, schem
 
 
 async def test_every_connection_of_a_pool_has_it_without_a_query(dsn):
-    async with asyncpg_core.create_pool(dsn, min_size=2, max_size=2, json="auto") as pool:
+    async with asyncpg_core.create_pool(dsn, min_size=2, max_size=2, json="auto", prepare="always") as pool:
         async with pool.acquire() as one, pool.acquire() as two:
             for c in (one, two):
                 eye = Eye(c)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pgproto.codecs.codec import Codec
+from pgproto.codecs.enums import enum_codec
 from pgproto.codecs.json import json_codec
 from pgproto.codecs.registry import CodecRegistry
 from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError
@@ -414,6 +415,7 @@ def test_a_description_that_differs_replaces_the_statement(columns, body, row):
     op = described(s, row_description(*columns) + message("D", body) + complete())
     assert op.statement is not s
     assert (op.statement.sql, op.statement.name, op.statement.registry) == (s.sql, s.name, s.registry)
+    op.read_kept()
     assert [dict(r) for r in op.take_rows()] == [row]
     again = described(op.statement, row_description(*columns) + message("D", body) + complete())
     assert again.statement is op.statement
@@ -504,3 +506,26 @@ def test_the_length_of_arguments_is_counted_and_not_believed(length):
     assert made.encode_bind(Lying([1])) == made.encode_bind((1,))
     with pytest.raises(InterfaceError, match="expects 1 argument for this query, 65536 were passed"):
         made.encode_bind(Lying(itertools.count()))
+
+
+@pytest.mark.parametrize("with_rows", [True, False])
+def test_rows_of_a_type_that_nobody_knows_wait_until_it_is_known(with_rows):
+    """A column was added while the text was remembered; its type is known after the rows have come."""
+    known = statement(columns=[("a", INT4)])
+    op = Execute(known, (), Records() if with_rows else RowSink(), with_parse=True)
+    described = row_description(("a", INT4, 1), ("role", 99999, 1))
+    fetch(ready_frontend(), op, PARSED + BOUND + described + data_row(int4(1), b"admin") + data_row(int4(2), None)
+          + complete("SELECT 2"))
+    assert op.error is None and op.kept is not None
+    known.registry.set(99999, enum_codec(99999, "role"))
+    op.read_kept()
+    assert op.kept is None
+    assert [tuple(row) for row in op.take_rows()] == ([(1, "admin"), (2, None)] if with_rows else [])
+    assert op.statement.column_codecs[1].name == "role"
+
+
+def test_kept_rows_that_cannot_be_read_are_the_error_of_the_operation():
+    op = Execute(statement(columns=[("a", INT4)]), (), Records(), with_parse=True)
+    fetch(ready_frontend(), op, PARSED + BOUND + row_description(("role", 99999, 1)) + data_row(b"admin") + complete())
+    op.read_kept()
+    assert type(op.error) is DecodeError and "'role'" in str(op.error)
