@@ -35,6 +35,8 @@ async def unobserved(route: Route, options: ConnectOptions, attempt: Attempt) ->
 observer: list[Callable[[Route, ConnectOptions, Attempt], Awaitable[Found]]] = [unobserved]
 # A server that answers at all answers within seconds; without a limit of its own an attempt gets a fair share.
 LEAST_ATTEMPT_SECONDS = 2.0
+# While another host is silent, servers that were not of the right kind are asked again.
+ASK_AGAIN_SECONDS = 0.5
 
 
 def fits(wanted: str, in_hot_standby: bool, is_read_only: bool) -> bool:
@@ -52,14 +54,17 @@ def fits(wanted: str, in_hot_standby: bool, is_read_only: bool) -> bool:
 async def server_role(session: Session) -> tuple[bool, bool]:
     """Return (is a standby, new transactions are read-only), from what the server reported or by asking it."""
     parameters = session.frontend.parameters
-    standby = parameters.get("in_hot_standby")
-    if standby is None:
-        is_standby = await session.calls.fetchval("SELECT pg_catalog.pg_is_in_recovery()", (), 0, None)
-        standby = "on" if is_standby else "off"
-    read_only = parameters.get("default_transaction_read_only")
-    if read_only is None:
-        read_only = await session.calls.fetchval("SHOW transaction_read_only", (), 0, None)
-    return standby == "on", read_only == "on"
+    standby, read_only = parameters.get("in_hot_standby"), parameters.get("default_transaction_read_only")
+    is_standby = standby == "on" if standby is not None else await is_in_recovery(session)
+    return is_standby, read_only == "on" if read_only is not None else await is_read_only(session)
+
+
+async def is_in_recovery(session: Session) -> bool:
+    return bool(await session.calls.fetchval("SELECT pg_catalog.pg_is_in_recovery()", (), 0, None))
+
+
+async def is_read_only(session: Session) -> bool:
+    return bool(await session.calls.fetchval("SHOW transaction_read_only", (), 0, None) == "on")
 
 
 async def find_session(
@@ -138,7 +143,17 @@ class Search:
             if is_fit:
                 return found
             self.unfit.append(found)
+            if self.wish.options.target_session_attrs != "prefer-standby":
+                self.race.watch(Entry(entry.order, functools.partial(self.watch_role, found)))
         return None
+
+    async def watch_role(self, found: Found, entry: Entry[Found]) -> Found:
+        """Return the session when its server has become one that fits: a host that is silent may be failing over."""
+        session, _ = found
+        while True:
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+            if fits(self.wish.options.target_session_attrs, await is_in_recovery(session), await is_read_only(session)):
+                return found
 
     async def open_route(self, route: Route, password: Secret | None, entry: Entry[Found]) -> tuple[Found, bool]:
         """Return a session, and whether its server is of the kind that is wanted."""

@@ -26,19 +26,23 @@ class Entry(Generic[T]):
     `heard_at` is when the other side last gave a sign of life, or BUSY_HERE while it is our own side that takes time.
     """
 
-    __slots__ = ("attempt", "heard_at", "order", "task")
+    __slots__ = ("attempt", "heard_at", "order")
 
     def __init__(self, order: Order, attempt: Callable[[Entry[T]], Awaitable[T | None]]) -> None:
         self.order = order
         self.attempt = attempt
         self.heard_at = 0.0
-        self.task: asyncio.Task[T | None] | None = None
 
     def heard(self) -> None:
         self.heard_at = asyncio.get_running_loop().time()
 
     def busy_here(self) -> None:
         self.heard_at = BUSY_HERE
+
+    def begin(self) -> asyncio.Task[T | None]:
+        task = asyncio.ensure_future(self.run())
+        task.add_done_callback(retrieve)
+        return task
 
     async def run(self) -> T | None:
         self.heard()
@@ -49,7 +53,8 @@ class Race(Generic[T]):
     """Entries in their order: waiting, under way, or decided (with what is sought, or with an error).
 
     Without `is_ordered` an earlier host is not preferred. `is_content` says whether something came along meanwhile
-    that will do if nothing better is left but attempts that are silent.
+    that will do if nothing better is left but attempts that are silent. What is watched may come to something as long
+    as there is something else to wait for; nothing waits for it.
     """
 
     def __init__(self, *, is_ordered: bool, is_content: Callable[[], bool]) -> None:
@@ -57,18 +62,23 @@ class Race(Generic[T]):
         self.is_content = is_content
         self.waiting: list[Entry[T]] = []
         self.running: dict[asyncio.Task[T | None], Entry[T]] = {}
+        self.watched: dict[asyncio.Task[T | None], Entry[T]] = {}
         self.decided: list[tuple[Entry[T], asyncio.Task[T | None]]] = []
 
     def add(self, entry: Entry[T]) -> None:
         self.waiting.append(entry)
         self.waiting.sort(key=lambda one: one.order)
 
+    def watch(self, entry: Entry[T]) -> None:
+        if self.running:
+            self.watched[entry.begin()] = entry
+
     async def run(self) -> T | None:
         """Return the first thing found in the order; None if nothing is there, or nothing to wait for."""
         loop = asyncio.get_running_loop()
         try:
             while True:
-                if len(self.waiting) == 1 and not self.running and not self.decided:
+                if len(self.waiting) == 1 and not (self.running or self.watched or self.decided):
                     # The ordinary case, one address: no task is needed.
                     found = await self.waiting.pop().run()
                     if found is not None:
@@ -85,16 +95,15 @@ class Race(Generic[T]):
                 elif self.is_over(now):
                     return None
                 else:
-                    await asyncio.wait(self.running, timeout=self.pause(now), return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait([*self.running, *self.watched], timeout=self.pause(now),
+                                       return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self.stop()
 
     def start(self, entry: Entry[T]) -> None:
         self.waiting.remove(entry)
         entry.heard()       # of what the task has not begun yet nothing can be expected
-        task = asyncio.ensure_future(entry.run())
-        task.add_done_callback(retrieve)
-        self.running[task] = entry
+        self.running[entry.begin()] = entry
 
     def collect(self) -> None:
         """Take what has ended out of what is under way."""
@@ -102,7 +111,11 @@ class Race(Generic[T]):
             entry = self.running.pop(task)
             if task.cancelled() or task.exception() is not None or task.result() is not None:
                 self.decided.append((entry, task))
-                self.decided.sort(key=lambda one: one[0].order)
+        for task in [task for task in self.watched if task.done()]:
+            entry = self.watched.pop(task)
+            if not task.cancelled() and task.exception() is None and task.result() is not None:
+                self.decided.append((entry, task))
+        self.decided.sort(key=lambda one: one[0].order)
 
     def before(self, order: Order) -> list[Entry[T]]:
         """What is under way and has precedence."""
@@ -150,10 +163,11 @@ class Race(Generic[T]):
 
     async def stop(self) -> None:
         """Cancel what is under way, and wait for the end of it."""
-        for task in self.running:
+        tasks = [*self.running, *self.watched]
+        for task in tasks:
             task.cancel()
-        if self.running:
-            await asyncio.wait(self.running)
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 def retrieve(task: asyncio.Task[T | None]) -> None:

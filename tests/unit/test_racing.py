@@ -110,6 +110,27 @@ async def test_one_attempt_after_the_other_needs_no_task():
     assert set(tasks) == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("has_rival", [True, False])
+async def test_what_is_watched_counts_while_there_is_something_else_to_wait_for(has_rival):
+    race = Race(is_ordered=True, is_content=lambda: False)
+
+    async def silent(one):
+        one.heard_at = -BUSY_HERE
+        await asyncio.Event().wait()
+
+    async def unfit(one):
+        race.watch(Entry(one.order, turned))
+
+    async def turned(one):
+        await asyncio.sleep(0 if has_rival else 60)
+        return "turned"
+
+    for order, attempt in ((A, silent if has_rival else unfit), (B, unfit)):
+        race.add(Entry(order, attempt))
+    assert await asyncio.wait_for(race.run(), 5) == ("turned" if has_rival else None)
+    assert all(task.done() for task in race.watched)
+
+
 async def test_losers_have_ended_when_the_race_is_over():
     ended = []
 
