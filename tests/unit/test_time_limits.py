@@ -69,7 +69,8 @@ def test_no_module_has_a_limit_of_seconds_that_tests_do_not_know():
     other = {("pool_end", "CLOSE_WARNING_SECONDS"), ("pool_upkeep", "RECONNECT_SECONDS_MAX"),
              ("connect", "LEAST_ATTEMPT_SECONDS"), ("connect_arguments", "CONNECT_SECONDS"),
              ("pool_upkeep", "PAUSE_SECONDS"), ("pool_upkeep", "PAUSE_SECONDS_MAX"),
-             ("pool_reading", "ABSENT_SECONDS"), ("pool_reading", "POLL_SECONDS_MAX")}
+             ("pool_reading", "ABSENT_SECONDS"), ("pool_reading", "POLL_SECONDS_MAX"),
+             ("racing", "HEDGE_SECONDS"), ("racing", "PATIENCE_SECONDS"), ("connect", "ASK_AGAIN_SECONDS")}
     found = {(path.stem, name) for path in [*root.glob("*.py"), *root.glob("*.pyx")]
              for name in re.findall(r"^([A-Z_]*SECONDS[A-Z_]*) = ", path.read_text(encoding="utf-8"), re.MULTILINE)}
     assert found == known | other
