@@ -309,7 +309,7 @@ async def test_what_was_answered_before_the_end_is_delivered():
 
 
 async def test_the_first_call_of_a_connection_is_written_when_it_starts(dsn):
-    """The question in front of it does not hold it back: what begins before a close is executed, and cancelled by it."""
+    """The question in front of it does not hold it back: what begins before a close is executed and cancelled."""
     connection = await asyncpg_core.connect(dsn)
     query = asyncio.ensure_future(connection.execute("select pg_sleep(10)"))
     await asyncio.sleep(0)
