@@ -10,6 +10,7 @@ cdef int bind_described(Call call, CachedStatement entry, StatementCache stateme
 cdef int bind_explicit(Call call) except -1
 cdef int bind_call(Call call, Statement statement, bint with_parse) except -1
 cdef int refuse_inside_copy(object gate) except -1
+cdef bint names_types(Call call, Operation op)
 cdef object value_of(Call call, Operation op)
 cdef bint has_members(object queue, Group group) except -1
 cdef bint is_in_group(Frontend frontend) except -1

@@ -1,7 +1,7 @@
 """What a call asks of the server once its statement is described, and what the caller gets of the answer."""
 from asyncpg_core.call cimport (
     COPY, DESCRIBE, EXECUTE_MANY, EXECUTE_SCRIPT, EXECUTE_STATEMENT, FETCH, FETCH_COLUMNS, FETCH_MANY, FETCHROW,
-    FETCHVAL, STARTED)
+    FETCHVAL, PREPARE, STARTED)
 from asyncpg_core.statement_cache cimport NEVER, CachedStatement, StatementCache
 from pgproto.columns.sink cimport ColumnSink, columnar
 from pgproto.operations.extended cimport Execute, ExecuteMany, new_execute
@@ -61,12 +61,19 @@ cdef int refuse_inside_copy(object gate) except -1:
     return 0
 
 
+cdef bint names_types(Call call, Operation op):
+    """Whether the answer of a settled operation may wait for the catalogue to tell of its types."""
+    return call.kind == PREPARE or (type(op) is Execute and (<Execute>op).kept is not None)
+
+
 cdef object value_of(Call call, Operation op):
     """Return the value of a call whose operation has settled without an error."""
     cdef list rows
     cdef Execute execute
     if call.kind <= EXECUTE_STATEMENT:
         execute = <Execute>op
+        if execute.kept is not None:
+            execute.read_kept()
         if call.keeper is not None:
             call.keeper._status = execute.tag
         if execute.with_parse and call.extra is not None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asyncpg_core.dsn import resolve
+from asyncpg_core.limit import within
 from asyncpg_core.options import CLIENT_KEYWORDS, ClientOptions, ConnectOptions, client_options
 from pgproto.secret import without_frames
 
@@ -49,7 +50,7 @@ async def settle(dsn: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[str,
     settled = dict(arguments)
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    seconds = settled["timeout"] = await value_of(settled.get("timeout", CONNECT_SECONDS))
+    seconds = settled["timeout"] = await within(CONNECT_SECONDS, value_of(settled.get("timeout", CONNECT_SECONDS)))
 
     async def call_all() -> Any:
         for name, argument in arguments.items():
@@ -58,7 +59,7 @@ async def settle(dsn: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[str,
         return await value_of(dsn)
 
     try:
-        found = await asyncio.wait_for(call_all(), seconds)
+        found = await within(seconds, call_all())
     except asyncio.TimeoutError as error:
         if loop.time() - begun < (seconds or 0):
             raise       # it is a callable's own

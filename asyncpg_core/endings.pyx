@@ -55,4 +55,4 @@ def roll_back_first(Session session not None, str sql not None):
     call.hook = done
     session.n_ending += call.ends_transaction
     session.queue.appendleft(call)
-    session.schedule_tick()
+    session.tick_soon()

@@ -26,7 +26,7 @@ def write_group(Session session not None, Group group not None):
             elif (<Call>call).group is not group:
                 queue.append(call)
         session.queue = queue
-    session.schedule_tick()
+    session.tick_soon()
 
 
 def end_group(Session session not None, Group group not None):
@@ -34,7 +34,7 @@ def end_group(Session session not None, Group group not None):
     if not session.is_closed:
         if session.frontend.gate is None or session.frontend.gate is group:
             session.frontend.end_group(group)
-        session.schedule_tick()
+        session.tick_soon()
 
 
 def drop_group(Session session not None, Group group not None, error):

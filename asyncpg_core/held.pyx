@@ -14,8 +14,6 @@ def go_on(Session session not None, waiter, Operation op not None):
         return
     call = <Call>waiter
     if op.is_written:
-        if type(op) is Execute and op.error is None:
-            (<Execute>op).read_kept()
         session.settle(call, op)
     elif op.error is not None:
         call.fail(op.error)
@@ -23,7 +21,7 @@ def go_on(Session session not None, waiter, Operation op not None):
         call.op = None
         session.make_operation(call)
         session.queue.appendleft(call)
-        session.schedule_tick()
+        session.tick_soon()
 
 
 def types_to_ask_again(Session session not None, Call call not None, Operation op not None, error):

@@ -48,14 +48,12 @@ class Introspector:
         # The module `held`, which stands above the session: how it goes on.
         self.paths: Any = None
 
-    def holds(self, waiter: Any, op: Prepare) -> bool:
-        """Whether a settled Prepare mentions unknown types; if so they are asked for, and `waiter` goes on later."""
+    def holds(self, waiter: Any, op: Prepare | Execute) -> bool:
+        """Whether the answer mentions unknown types; if so they are asked for, and `waiter` goes on later."""
         if op.error is not None:
             return False
-        columns = op.columns or ()
-        mentioned: list[int] = [*(op.parameter_oids or ()), *[column.type_oid for column in columns]]
         try:
-            unknown = set(self.session.registry.unknown(mentioned))
+            unknown = set(self.session.registry.unknown(op.type_oids()))
         except ProtocolError:
             # A type that contains itself: whoever makes a statement of the description is told.
             return False

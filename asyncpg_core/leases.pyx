@@ -75,6 +75,6 @@ cpdef int give_up_lease(Session session, tuple reset) except -1:
         return 0    # He has written nothing: what the last reset did, or will do, still holds.
     session.reset.owe(reset, may_be_in_transaction(session), session.frontend,
                       session.statements.preparing == ALWAYS and not session.statements.is_undecided)
-    session.schedule_tick()
+    session.tick_soon()
     session.n_written_at_reset = session.n_written
     return 0

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from asyncpg_core import naming
+from asyncpg_core.limit import within
 from pgproto.errors import ConnectionDoesNotExistError, InterfaceError, PoolClosed
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Checks:
             return True
         seconds = self.seconds if seconds_left is None else min(self.seconds, seconds_left)
         try:
-            await asyncio.wait_for(self.ask(member), seconds)
+            await within(seconds, self.ask(member))
         except asyncio.CancelledError:
             self.pool._lender.give_back_after_use(member)
             raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncpg_core import naming
 from asyncpg_core.exceptions import PoolTimeout
+from asyncpg_core.limit import within
 from pgproto.errors import PoolClosed
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class PoolEnd:
             await self.close_in_peace()
             return
         try:
-            await asyncio.wait_for(self.close_in_peace(), timeout)
+            await within(timeout, self.close_in_peace())
         except asyncio.TimeoutError:
             raise PoolTimeout(f"the pool's connections were not all released within {timeout:g} s: "
                               "the others were closed") from None

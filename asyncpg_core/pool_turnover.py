@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.exceptions import PoolTimeout
+from asyncpg_core.limit import within
 from asyncpg_core.pool_arguments import check_sizes
 from pgproto.errors import PoolClosed
 
@@ -38,7 +39,7 @@ class Departures:
         future = asyncio.get_running_loop().create_future()
         self.waits[future] = members
         try:
-            await asyncio.wait_for(future, seconds)
+            await within(seconds, future)
         except asyncio.TimeoutError:
             raise PoolTimeout(f"{len(members)} connections of the pool are still in use after {seconds:g} s") from None
         finally:

@@ -6,7 +6,6 @@ from asyncpg_core.statement_cache cimport StatementCache
 from pgproto.frontend cimport Frontend
 from pgproto.operations.operation cimport Operation
 
-cdef bint is_held(object introspector, Call call, Operation op) except -1
 cdef bint has_lost_name(Operation op)
 cdef bint is_healable(Call call, Operation op, bint was_held) except -1
 cdef int note_outdated(Call call, Operation op, StatementCache statements, Py_ssize_t n_deallocations) except -1

@@ -5,7 +5,7 @@ parsed with the Bind, because behind a pooler a Prepare and a Bind with a Sync b
 is out of date in the description itself is described anew.
 """
 from asyncpg_core.binding cimport bind_call, bind_described
-from asyncpg_core.call cimport EXECUTE_SCRIPT, FETCH_MANY, PREPARE, RUN
+from asyncpg_core.call cimport EXECUTE_SCRIPT, FETCH_MANY, RUN
 from asyncpg_core.statement_cache cimport CachedStatement
 from pgproto.operations.extended cimport Execute, ExecuteMany, FetchPortal
 from pgproto.operations.simple cimport SimpleQuery
@@ -22,20 +22,6 @@ cdef bint has_lost_name(Operation op):
     """Whether an operation has failed, before anything was executed, for a name that the server does not have, or has
     already."""
     return not op.was_bound and sqlstate_of(op) in STALE_NAMED
-
-
-cdef bint is_held(object introspector, Call call, Operation op) except -1:
-    """Whether a settled operation waits until the catalogue has told of the types in what it brought."""
-    if call.kind == PREPARE:
-        return introspector.holds(call, op)
-    if type(op) is not Execute or (<Execute>op).kept is None or op.error is not None:
-        return False
-    oids = (<Execute>op).statement.unknown_types()
-    if oids:
-        introspector.hold(call, op, set(oids))
-        return True
-    (<Execute>op).read_kept()
-    return False
 
 
 cdef bint is_by_name(Operation op):

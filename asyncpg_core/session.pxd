@@ -62,7 +62,8 @@ cdef class Session(Endpoint):
 
     cdef int make_operation(self, Call call) except -1
     cdef int wake_together(self, list wakes) except -1
-    cdef int schedule_tick(self) except -1
+    cpdef int tick(self) except -1
+    cpdef int tick_soon(self) except -1
     cdef int pump(self) except -1
     cdef int pump_queue(self) except -1
     cdef bint has_members_to_come(self, Group group) except -1

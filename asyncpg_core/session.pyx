@@ -15,7 +15,8 @@ from pgproto.operations.extended cimport Close, Execute, ExecuteMany, Script
 from pgproto.operations.operation cimport Group, SETTLED
 from pgproto.operations.simple cimport SimpleQuery
 
-from asyncpg_core.binding cimport bind_described, bind_explicit, has_members, is_in_group, refuse_inside_copy, value_of
+from asyncpg_core.binding cimport (
+    bind_described, bind_explicit, has_members, is_in_group, names_types, refuse_inside_copy, value_of)
 from asyncpg_core.call cimport COPY, EXECUTE_SCRIPT, PREPARE, RUN, STARTED
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.deadlines cimport Deadlines
@@ -24,7 +25,7 @@ from asyncpg_core.failures cimport explain, tell_unwritten, tell_written
 from asyncpg_core.preludes cimport Preludes
 from asyncpg_core.query_log cimport watch_call
 from asyncpg_core.reset cimport Reset
-from asyncpg_core.retries cimport begin_again, bind_again, has_lost_name, is_healable, is_held, note_outdated
+from asyncpg_core.retries cimport begin_again, bind_again, has_lost_name, is_healable, note_outdated
 
 from asyncio import CancelledError, _get_running_loop as running_loop
 
@@ -91,8 +92,7 @@ cdef class Session(Endpoint):
             return self.transport.flush()
         refuse_inside_copy(self.frontend.gate)
         self.queue.append(call)
-        self.tick() if call.number == 1 else self.schedule_tick()   # the first one has a question in front
-        return 0
+        return self.tick() if call.number == 1 else self.tick_soon()    # The first has a question in front.
 
     cdef int make_operation(self, Call call) except -1:
         """Give the call its operation, or let it wait for its statement."""
@@ -111,7 +111,7 @@ cdef class Session(Endpoint):
         entry.waiting.append(call)
         if entry.describing is None:
             self.descriptions.ask(entry)
-            self.schedule_tick()
+            self.tick_soon()
         return 0
 
     cdef int wake_together(self, list wakes) except -1:
@@ -126,18 +126,20 @@ cdef class Session(Endpoint):
             self.tick()
         return 0
 
-    cdef int schedule_tick(self) except -1:
+    cpdef int tick_soon(self) except -1:
+        """Write what is queued in the next round of the loop, once for all that ask."""
         if not self.is_ticking and not self.is_waking:
             self.is_ticking = True
             self.call_soon(self.tick)
         return 0
 
-    def tick(self):
+    cpdef int tick(self) except -1:
         """Write what was started in this round of the loop."""
         self.is_ticking = False
         if not self.is_closed:
             self.pump()
             self.transport.flush()
+        return 0
 
     # Writing
 
@@ -253,7 +255,7 @@ cdef class Session(Endpoint):
         if op.is_open:
             if type(op) is ExecuteMany:
                 (<ExecuteMany>op).in_transaction = self.has_begun or self.frontend.status != c'I'
-            self.schedule_tick()
+            self.tick_soon()
         return 0
 
     cdef int write_evicted(self) except -1:
@@ -267,7 +269,7 @@ cdef class Session(Endpoint):
         if type(gate) is ExecuteMany and (<ExecuteMany>gate).is_open and not self.transport.is_backed_up():
             self.frontend.put_more(gate)
             if (<ExecuteMany>gate).is_open:
-                self.schedule_tick()
+                self.tick_soon()
         elif type(gate) is not Group and type((<Operation>gate).waiter) is Call:
             (<Call>(<Operation>gate).waiter).on_flow()
         return 0
@@ -354,7 +356,7 @@ cdef class Session(Endpoint):
         if op.event == SETTLED:
             op.waiter = None
             if type(waiter) is Call:
-                if not is_held(self.introspector, <Call>waiter, op):
+                if not names_types(<Call>waiter, op) or not self.introspector.holds(waiter, op):
                     self.settle(<Call>waiter, op)
             elif type(waiter) is CachedStatement:
                 if not self.introspector.holds(waiter, op):
@@ -415,7 +417,7 @@ cdef class Session(Endpoint):
         cdef list waiting = list(entry.waiting)
         error = self.descriptions.settle(entry, op)
         if entry.describing is not None:
-            return self.schedule_tick()     # It is asked once more.
+            return self.tick_soon()     # It is asked once more.
         entry.waiting.clear()
         for call in waiting:
             if call.phase != STARTED:
@@ -433,7 +435,7 @@ cdef class Session(Endpoint):
             call.fail(failure)
             if call.group is not None:
                 self.on_bad_member(self, call.group, failure)
-        return self.schedule_tick() if self.queue else 0
+        return self.tick_soon() if self.queue else 0
 
     cdef bint can_heal(self, Call call, Operation op):
         """Whether the one transparent retry is allowed: the server has kept no effect, and it is likely to help. Inside
@@ -456,7 +458,7 @@ cdef class Session(Endpoint):
         if not bind_again(call, op, self.statements, self.frontend.n_deallocations):
             self.make_operation(call)
         self.queue.appendleft(call)
-        return self.schedule_tick()
+        return self.tick_soon()
 
     # Deadlines and cancellation
 
@@ -477,7 +479,7 @@ cdef class Session(Endpoint):
         if self.is_closed:
             return 0
         if op is None or not op.is_written:
-            return self.schedule_tick()
+            return self.tick_soon()
         op.is_abandoned = True
         op.waiter = None
         if type(op) is Execute:
@@ -488,7 +490,7 @@ cdef class Session(Endpoint):
             call.extra.give_up(self, op)
         self.canceller.consider()
         if is_in_group(self.frontend):
-            self.schedule_tick()
+            self.tick_soon()
         if self.reset.awaited is not None:
             self.watch_reset()
         return self.transport.flush()
@@ -501,9 +503,6 @@ cdef class Session(Endpoint):
 
     cdef object open_pipeline(self):
         return self.pipeline
-
-    def tick_soon(self):
-        self.schedule_tick()
 
     # The pool's reset
 
@@ -521,7 +520,7 @@ cdef class Session(Endpoint):
         self.deadlines.watch(None)
         if self.reset.settle(op):
             self.reset.gather(self.queue)
-        self.schedule_tick()
+        self.tick_soon()
 
     def on_reset_overdue(self, str reason not None):
         """The server does not answer the reset: the connection ends as if it had failed."""

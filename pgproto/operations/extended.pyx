@@ -66,6 +66,10 @@ cdef class Prepare(Operation):
             self.columns = read_row_description(body[0])
         return 0
 
+    def type_oids(self):
+        """The types that the description names, of the parameters and of the columns."""
+        return [*(self.parameter_oids or ()), *[column.type_oid for column in self.columns or ()]]
+
 
 @cython.final
 cdef class Execute(Operation):
@@ -136,8 +140,12 @@ cdef class Execute(Operation):
                 self.sink = RawRows()
         return 0
 
+    def type_oids(self):
+        """The types of the rows' columns."""
+        return [column.type_oid for column in self.statement.columns]
+
     def read_kept(self):
-        """Read what was kept, as the types are known now; what cannot be read is the operation's error."""
+        """Read what was kept, as the types are known now; raises the error of a value that cannot be read."""
         cdef RowSink sink = self.kept
         if sink is None:
             return
@@ -146,11 +154,8 @@ cdef class Execute(Operation):
         self.sink = sink
         self.statement = self.statement.bound_anew()
         if type(sink) is Records:
-            try:
-                for row in rows:
-                    (<Records>sink).rows.append(self.statement.decode(row, (<Records>sink).record_class))
-            except Exception as error:
-                self.on_failure(error)
+            for row in rows:
+                (<Records>sink).rows.append(self.statement.decode(row, (<Records>sink).record_class))
 
     cdef int keep_tag(self, Slice *body) except -1:
         cdef Slice tag = take_cstring(body)
