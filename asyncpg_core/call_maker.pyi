@@ -38,7 +38,7 @@ class CallMaker:
     ) -> Call[Any]: ...
     def fetch_columns(
         self, name: str, sql: str, arguments: tuple[Any, ...], timeout: float | None, order: ColumnOrder[_T],
-        statement: Statement | None = None,
+        prepare: str | None = None, statement: Statement | None = None,
     ) -> Call[_T]: ...
     def execute(
         self, sql: str, arguments: tuple[Any, ...], timeout: float | None, prepare: str | None = None,

@@ -109,11 +109,14 @@ cdef class CallMaker:
         call.prepare = preparing
         return call
 
-    def fetch_columns(self, str name not None, sql, tuple arguments not None, timeout, order not None, statement=None):
+    def fetch_columns(self, str name not None, sql, tuple arguments not None, timeout, order not None, prepare=None,
+                      statement=None):
         """`order` is a ColumnOrder: how the columns are read, and what becomes of them."""
+        cdef int preparing = AS_EVER if prepare is None else number_of_mode(prepare)
         cdef Call call = self.new_call(name, FETCH_COLUMNS, sql, arguments, timeout)
         call.column = order
         call.statement = statement
+        call.prepare = preparing
         return call
 
     def execute(self, sql, tuple arguments not None, timeout, prepare=None, group=None):

@@ -55,7 +55,8 @@ class MakesColumns(Protocol):
     """What makes the calls: a CallMaker, or a pool's MethodCalls."""
 
     def fetch_columns(
-        self, name: str, sql: str, arguments: tuple[Any, ...], timeout: float | None, order: ColumnOrder[T], /
+        self, name: str, sql: str, arguments: tuple[Any, ...], timeout: float | None, order: ColumnOrder[T],
+        prepare: str | None, /
     ) -> Coroutine[Any, Any, T]: ...
 
 
@@ -71,29 +72,28 @@ class ColumnQueries:
 
     def fetch_arrow(
         self: HasCalls, query: str, *args: Any, timeout: float | None = None, numeric: str | tuple[int, int] = "auto",
-        infinity: str = "error", nan: str = "error",
+        infinity: str = "error", nan: str = "error", prepare: str | None = None,
     ) -> Coroutine[Any, Any, Columns]:
         """Return the result of a query as columns, for everything that takes `__arrow_c_stream__`.
 
         `numeric` says what numeric becomes: "auto" a decimal128 where the column has a precision up to 38 and text
         elsewhere, "string", "float64", or the (precision, scale) of a decimal128. What Arrow cannot hold is an
         OutOfRange that names row and column; with `infinity="null"` (dates and times) or `nan="null"` (decimals) it is
-        NULL.
+        NULL. `prepare` is as for fetch.
         """
-        return self._calls.fetch_columns(
-            "fetch_arrow", query, args, timeout, arrow_order(numeric, infinity, nan))
+        order = arrow_order(numeric, infinity, nan)
+        return self._calls.fetch_columns("fetch_arrow", query, args, timeout, order, prepare)
 
     def fetch_numpy(
         self: HasCalls, query: str, *args: Any, timeout: float | None = None, nulls: str = "mask",
-        infinity: str = "error",
+        infinity: str = "error", prepare: str | None = None,
     ) -> Coroutine[Any, Any, dict[str, Any]]:
         """Return numbers, booleans, dates and timestamps as a dict of numpy arrays by column name.
 
         A column with NULLs is a masked array, with `nulls="error"` a DataError. numeric becomes float64, a timestamptz
         datetime64[us] in UTC. InterfaceError if there is no numpy, if two columns have one name, or for another type.
         """
-        return self._calls.fetch_columns(
-            "fetch_numpy", query, args, timeout, numpy_order(nulls, infinity))
+        return self._calls.fetch_columns("fetch_numpy", query, args, timeout, numpy_order(nulls, infinity), prepare)
 
 
 for _name in ("fetch_arrow", "fetch_numpy"):

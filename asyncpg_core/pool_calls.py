@@ -76,8 +76,8 @@ class MethodCalls:
         return self.call("fetchmany", query, args, timeout=timeout, record_class=record_class, **given(prepare))
 
     def fetch_columns(self, name: str, query: str, args: tuple[Any, ...], timeout: float | None,
-                      order: ColumnOrder[Any]) -> Coroutine[Any, Any, Any]:
-        return self.call(name, query, *args, timeout=timeout, **order.keywords)
+                      order: ColumnOrder[Any], prepare: str | None = None) -> Coroutine[Any, Any, Any]:
+        return self.call(name, query, *args, timeout=timeout, **order.keywords, **given(prepare))
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         async with self.pool.acquire() as connection:

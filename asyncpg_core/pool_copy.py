@@ -11,22 +11,23 @@ if TYPE_CHECKING:
 
 
 class PoolCopying:
-    """COPY on a connection of the pool; see Copying."""
+    """COPY on a connection of the pool; see Copying. `read_only` and `wait_for_lsn` are as for `acquire`."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
-        def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[Any]: ...
+        def acquire(self, *, timeout: float | None = None, read_only: bool = False, wait_for_lsn: str | None = None
+                    ) -> PoolAcquireContext[Any]: ...
 
     async def copy_from_table(
         self, table_name: str, *, output: Output, columns: Iterable[str] | None = None, schema_name: str | None = None,
         timeout: float | None = None, format: str | None = None, oids: bool | None = None,
         delimiter: str | None = None, null: str | None = None, header: bool | str | None = None,
         quote: str | None = None, escape: str | None = None, force_quote: bool | Iterable[str] | None = None,
-        encoding: str | None = None,
+        encoding: str | None = None, read_only: bool = False, wait_for_lsn: str | None = None,
     ) -> str:
         """Connection.copy_from_table on a connection of the pool."""
-        async with self.acquire() as connection:
+        async with self.acquire(read_only=read_only, wait_for_lsn=wait_for_lsn) as connection:
             return await connection.copy_from_table(
                 table_name, output=output, columns=columns, schema_name=schema_name, timeout=timeout, format=format,
                 oids=oids, delimiter=delimiter, null=null, header=header, quote=quote, escape=escape,
@@ -36,10 +37,11 @@ class PoolCopying:
         self, query: str, *args: Any, output: Output, timeout: float | None = None, format: str | None = None,
         oids: bool | None = None, delimiter: str | None = None, null: str | None = None,
         header: bool | str | None = None, quote: str | None = None, escape: str | None = None,
-        force_quote: bool | Iterable[str] | None = None, encoding: str | None = None,
+        force_quote: bool | Iterable[str] | None = None, encoding: str | None = None, read_only: bool = False,
+        wait_for_lsn: str | None = None,
     ) -> str:
         """Connection.copy_from_query on a connection of the pool."""
-        async with self.acquire() as connection:
+        async with self.acquire(read_only=read_only, wait_for_lsn=wait_for_lsn) as connection:
             return await connection.copy_from_query(
                 query, *args, output=output, timeout=timeout, format=format, oids=oids, delimiter=delimiter, null=null,
                 header=header, quote=quote, escape=escape, force_quote=force_quote, encoding=encoding)
@@ -47,12 +49,14 @@ class PoolCopying:
     async def copy_rows(
         self, query: str | None = None, *args: Any, table_name: str | None = None,
         columns: Iterable[str] | None = None, schema_name: str | None = None, record_class: Any = None,
-        timeout: float | None = None,
+        timeout: float | None = None, read_only: bool = False, wait_for_lsn: str | None = None,
     ) -> AsyncGenerator[Any, None]:
         """Connection.copy_rows on a connection of the pool, which is borrowed until the last row or `aclose()`."""
-        async with self.acquire() as connection, connection.copy_rows(
-                query, *args, table_name=table_name, columns=columns, schema_name=schema_name,
-                record_class=record_class, timeout=timeout) as rows:
+        async with (
+            self.acquire(read_only=read_only, wait_for_lsn=wait_for_lsn) as connection,
+            connection.copy_rows(query, *args, table_name=table_name, columns=columns, schema_name=schema_name,
+                                 record_class=record_class, timeout=timeout) as rows,
+        ):
             async for row in rows:
                 yield row
 

@@ -69,9 +69,12 @@ class PoolQueries(Generic[RecordT]):
 
     def fetchmany(
         self, query: str, args: Iterable[Any], *, timeout: float | None = None, record_class: Any = None,
-        prepare: str | None = None,
+        prepare: str | None = None, read_only: bool = False, wait_for_lsn: str | None = None,
     ) -> Coroutine[Any, Any, list[RecordT]]:
         """Connection.fetchmany on a connection of the pool."""
+        if read_only:
+            return Reading(cast(Any, self), wait_for_lsn).call(
+                "fetchmany", query, args, timeout=timeout, record_class=record_class, prepare=prepare)
         return self._calls.fetchmany(query, args, timeout, record_class, prepare)
 
 

@@ -153,6 +153,8 @@ class Reading:
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        if keywords.get("prepare") is None:
+            keywords.pop("prepare", None)       # a method of the user's need not know it unless it is used
 
         def left() -> float | None:
             return None if timeout is None else timeout - (loop.time() - begun)

@@ -120,7 +120,8 @@ class PreparedStatement(Generic[RecordT]):
         """Return the result as columns; see Connection.fetch_arrow."""
         self._check("fetch_arrow")
         return self._watched(self._connection._calls.fetch_columns(
-            "fetch_arrow", self._statement.sql, args, timeout, arrow_order(numeric, infinity, nan), self._statement))
+            "fetch_arrow", self._statement.sql, args, timeout, arrow_order(numeric, infinity, nan),
+            statement=self._statement))
 
     def fetch_numpy(
         self, *args: Any, timeout: float | None = None, nulls: str = "mask", infinity: str = "error",
@@ -128,7 +129,8 @@ class PreparedStatement(Generic[RecordT]):
         """Return the result as a dict of numpy arrays; see Connection.fetch_numpy."""
         self._check("fetch_numpy")
         return self._watched(self._connection._calls.fetch_columns(
-            "fetch_numpy", self._statement.sql, args, timeout, numpy_order(nulls, infinity), self._statement))
+            "fetch_numpy", self._statement.sql, args, timeout, numpy_order(nulls, infinity),
+            statement=self._statement))
 
     def stream_arrow(
         self, *args: Any, batch_rows: int = 65536, timeout: float | None = None,

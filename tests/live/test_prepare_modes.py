@@ -405,6 +405,7 @@ async def test_every_method_takes_a_mode(behind):
     assert await connection.execute("insert $1", 1, prepare="never") == "SELECT 1"
     await connection.executemany("insert $1", [(1,)], prepare="never")
     assert await connection.fetchmany("select $1", [(7,)], prepare="never") == [(7,)]
+    assert (await connection.fetch_arrow("select 7", prepare="never")).num_rows == 1
     assert pooler.names() == []
 
 

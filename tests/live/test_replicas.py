@@ -1,6 +1,7 @@
 """Reading from standbys: who is asked, how old an answer may be, and what becomes of a server that changes its role."""
 import asyncio
 import contextlib
+import io
 import os
 import time
 
@@ -72,7 +73,40 @@ async def test_reads_go_to_a_standby_and_all_else_to_the_primary(pair, where):
     assert pool.stats().size == pool.stats().replicas.size == 0
 
 
-async def test_without_replicas_a_read_is_the_primarys(pair):
+async def drain(things):
+    async for _ in things:
+        pass
+
+
+async def columns_of(pool, **reading):
+    with contextlib.suppress(exceptions.InterfaceError):    # numpy may be missing: the connection is chosen before
+        await pool.fetch_numpy("select 1 as a", **reading)
+
+
+# Each asks once for something that every server has.
+READS = {
+    "fetchmany": lambda pool, **reading: pool.fetchmany("select $1::int", [(1,), (2,)], **reading),
+    "fetch_arrow": lambda pool, **reading: pool.fetch_arrow("select 1 as a", **reading),
+    "fetch_numpy": columns_of,
+    "stream_arrow": lambda pool, **reading: drain(pool.stream_arrow("select 1 as a", **reading)),
+    "copy_rows": lambda pool, **reading: drain(pool.copy_rows("select 1 as a", **reading)),
+    "copy_from_query": lambda pool, **reading: pool.copy_from_query("select 1", output=io.BytesIO(), **reading),
+    "copy_from_table": lambda pool, **reading: pool.copy_from_table("seen", output=io.BytesIO(), **reading),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_all_that_fetches_can_ask_a_standby(pair, name):
+    async with asyncpg_core.create_pool(**at(*pair, read_replicas=True)) as pool:
+        await READS[name](pool)
+        assert pool.stats().replicas.n_acquired == 0
+        await READS[name](pool, read_only=True)
+        assert pool.stats().replicas.n_acquired == 1
+        await READS[name](pool, read_only=True, wait_for_lsn=await pool.lsn())
+        assert pool.stats().replicas.n_acquired == 2
+        assert pool.stats().replicas.lent == pool.stats().lent == 0
+
+
     async with asyncpg_core.create_pool(**at(pair[0])) as pool:
         assert await pool.fetchval(IS_STANDBY, read_only=True, wait_for_lsn=await pool.lsn()) is False
         async with pool.acquire(read_only=True) as connection:
