@@ -302,12 +302,17 @@ async def test_the_end_is_told_before_a_query_fails_by_it(connection, connect):
 
     connection.add_termination_listener(heard)
     connection.add_termination_listener(hear)
-    query = asyncio.ensure_future(connection.fetchval("select pg_sleep(10)"))
+
+    async def ask():
+        with pytest.raises(ConnectionDoesNotExistError):
+            await connection.fetchval("select pg_sleep(10)")
+        # Here, not where somebody waits for this: an iteration of the loop more would make it true anyway.
+        assert heard == heard_later == [(connection,)]
+
+    query = asyncio.ensure_future(ask())
     await until(lambda: connection._protocol.queries_count)
     await other.execute(f"select pg_terminate_backend({connection.get_server_pid()})")
-    with pytest.raises(ConnectionDoesNotExistError):
-        await query
-    assert heard == heard_later == [(connection,)]
+    await query
 
 
 async def test_on_a_closed_connection_listeners_are_removed_but_not_added(connection):

@@ -284,8 +284,9 @@ def test_a_program_that_closes_nothing_leaves_no_backend(dsn, cluster):
 @pytest.mark.parametrize("what", ["connection", "pool", "unclosed", "transaction"])
 def test_ctrl_c_in_the_middle_of_a_query_leaves_no_backend(dsn, cluster, what):
     script = textwrap.dedent("""
-        import asyncio, sys
+        import asyncio, signal, sys
         import asyncpg_core
+        signal.signal(signal.SIGINT, signal.default_int_handler)    # A shell's background jobs ignore it.
         dsn, what = sys.argv[1:]
         settings = {"server_settings": {"application_name": "interrupted"}}
         async def main():
