@@ -63,17 +63,17 @@ cdef int refuse_inside_copy(object gate) except -1:
 
 cdef bint names_types(Call call, Operation op):
     """Whether the answer of a settled operation may wait for the catalogue to tell of its types."""
-    return call.kind == PREPARE or (type(op) is Execute and (<Execute>op).kept is not None)
+    return call.kind == PREPARE or op.kept is not None
 
 
 cdef object value_of(Call call, Operation op):
     """Return the value of a call whose operation has settled without an error."""
     cdef list rows
     cdef Execute execute
+    if op.kept is not None:
+        op.read_kept()
     if call.kind <= EXECUTE_STATEMENT:
         execute = <Execute>op
-        if execute.kept is not None:
-            execute.read_kept()
         if call.keeper is not None:
             call.keeper._status = execute.tag
         if execute.with_parse and call.extra is not None:

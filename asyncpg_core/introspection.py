@@ -15,7 +15,7 @@ from asyncpg_core.healing import add_note, is_outdated_type
 from asyncpg_core.type_query import by_oid
 from pgproto.codecs.catalogue import read_facts
 from pgproto.errors import ProtocolError
-from pgproto.operations.extended import Execute, Prepare
+from pgproto.operations.extended import Execute, ExecuteMany, FetchPortal, Prepare
 
 if TYPE_CHECKING:
     from asyncpg_core.session import Session
@@ -48,7 +48,7 @@ class Introspector:
         # The module `held`, which stands above the session: how it goes on.
         self.paths: Any = None
 
-    def holds(self, waiter: Any, op: Prepare | Execute) -> bool:
+    def holds(self, waiter: Any, op: Prepare | Execute | ExecuteMany | FetchPortal) -> bool:
         """Whether the answer mentions unknown types; if so they are asked for, and `waiter` goes on later."""
         if op.error is not None:
             return False

@@ -20,6 +20,8 @@ cdef class Records(RowSink):
 
 
 cdef Records new_records(type record_class)
+cdef RowSink keeper_of(RowSink sink, Statement described)
+cdef Statement bound_anew(Statement statement, RowSink sink, RowSink unread)
 
 
 @cython.final

@@ -68,3 +68,19 @@ cdef class RawRows(RowSink):
         rows = self.rows
         self.rows = []
         return rows
+
+
+cdef RowSink keeper_of(RowSink sink, Statement described):
+    """Return what takes the rows until the catalogue has told of a type that nobody knows; None if all are known."""
+    if (type(sink) is Records or type(sink) is RawRows or type(sink) is RowSink) and described.unknown_types():
+        return RawRows() if type(sink) is Records else sink
+    return None
+
+
+cdef Statement bound_anew(Statement statement, RowSink sink, RowSink unread):
+    """Return the statement with its types as they are known now; what it reads of the rows goes to the sink."""
+    cdef Statement known = statement.bound_anew()
+    if unread is not sink:
+        for row in unread.take():
+            (<Records>sink).rows.append(known.decode(row, (<Records>sink).record_class))
+    return known

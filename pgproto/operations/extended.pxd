@@ -26,7 +26,6 @@ cdef class Execute(Operation):
     cdef readonly Statement statement
     cdef readonly object arguments
     cdef readonly RowSink sink
-    cdef readonly RowSink kept              # the sink that rows are for whose types nobody knows yet, or None
     cdef readonly int row_limit
     cdef readonly bint with_parse
     cdef readonly bint is_suspended
@@ -47,7 +46,7 @@ cdef class ExecuteMany(Operation):
     cdef readonly RowSink sink
     cdef readonly bint with_parse
     cdef object elements                    # iterator, or None when it is exhausted
-    cdef list kept                          # elements put before the first BindComplete; None after it
+    cdef list unbound                       # elements put before the first BindComplete; None after it
     cdef readonly Py_ssize_t n_written_elements
     cdef readonly Py_ssize_t n_done
     cdef readonly bint rolls_back           # a client-side error after the first chunk needs ROLLBACK in front of Sync

@@ -19,7 +19,7 @@ from pgproto.messages.frontend cimport (
     put_execute, put_execute_all, put_flush, put_parse, wire_name)
 from pgproto.operations.operation cimport (
     BIND, CLOSE, DESCRIBE, DESCRIBE_ROWS, EXECUTE, PARSE, READY)
-from pgproto.row_sinks cimport RawRows, Records
+from pgproto.row_sinks cimport bound_anew, keeper_of
 from pgproto.wire cimport take_cstring, take_end
 
 from pgproto.errors import DataError, InterfaceError
@@ -134,10 +134,9 @@ cdef class Execute(Operation):
         if described is self.statement:
             return 0
         self.statement = described
-        if (type(self.sink) is Records or type(self.sink) is RowSink) and described.unknown_types():
-            self.kept = self.sink
-            if type(self.sink) is Records:
-                self.sink = RawRows()
+        keeper = keeper_of(self.sink, described)
+        if keeper is not None:
+            self.kept, self.sink = self.sink, keeper
         return 0
 
     def type_oids(self):
@@ -146,16 +145,9 @@ cdef class Execute(Operation):
 
     def read_kept(self):
         """Read what was kept, as the types are known now; raises the error of a value that cannot be read."""
-        cdef RowSink sink = self.kept
-        if sink is None:
-            return
-        rows = self.sink.take()
-        self.kept = None
-        self.sink = sink
-        self.statement = self.statement.bound_anew()
-        if type(sink) is Records:
-            for row in rows:
-                (<Records>sink).rows.append(self.statement.decode(row, (<Records>sink).record_class))
+        if self.kept is not None:
+            self.statement = bound_anew(self.statement, self.kept, self.sink)
+            self.sink, self.kept = self.kept, None
 
     cdef int keep_tag(self, Slice *body) except -1:
         cdef Slice tag = take_cstring(body)
@@ -217,7 +209,7 @@ cdef class ExecuteMany(Operation):
                   Py_ssize_t chunk=65536, bint keep_tags=False):
         self.statement = self.reader = statement
         self.elements = iter(elements)
-        self.kept = []
+        self.unbound = []
         self.sink = sink if sink is not None else RowSink()
         self.with_parse = with_parse
         self.chunk = chunk
@@ -251,8 +243,8 @@ cdef class ExecuteMany(Operation):
             put_execute_all(out)
             self.owe(EXECUTE)
             self.n_written_elements += 1
-            if self.kept is not None:
-                self.kept.append(element)
+            if self.unbound is not None:
+                self.unbound.append(element)
         return 0
 
     cdef int check_element(self, object element) except -1:
@@ -305,9 +297,13 @@ cdef class ExecuteMany(Operation):
                 self.sink.on_row(self.reader, body)
         elif kind == c'2':
             self.was_bound = True
-            self.kept = None
+            self.unbound = None
         elif kind == c'T':
             self.reader = self.statement.redescribe(body)
+            if self.reader is not self.statement:
+                keeper = keeper_of(self.sink, self.reader)
+                if keeper is not None:
+                    self.kept, self.sink = self.sink, keeper
         elif kind == c'C' or kind == c'I' or kind == c's':
             self.n_done += 1
             if self.tags is not None and kind == c'C':
@@ -334,9 +330,19 @@ cdef class ExecuteMany(Operation):
     def take_rows(self):
         return self.sink.take()
 
+    def type_oids(self):
+        """The types of the rows' columns."""
+        return [column.type_oid for column in self.reader.columns]
+
+    def read_kept(self):
+        """Read what was kept, as the types are known now; raises the error of a value that cannot be read."""
+        if self.kept is not None:
+            self.reader = bound_anew(self.reader, self.kept, self.sink)
+            self.sink, self.kept = self.kept, None
+
     def elements_again(self):
         """Return an iterator of all elements, those that were put included; None once the server has bound one."""
-        return None if self.kept is None else chain(self.kept, self.elements or ())
+        return None if self.unbound is None else chain(self.unbound, self.elements or ())
 
 
 @cython.final
@@ -379,7 +385,12 @@ cdef class FetchPortal(Operation):
         elif kind == c's':
             self.is_suspended = True
         elif kind == c'T':
-            self.statement = self.statement.redescribe(body)
+            described = self.statement.redescribe(body)
+            if described is not self.statement:
+                self.statement = described
+                keeper = keeper_of(self.sink, described)
+                if keeper is not None:
+                    self.kept, self.sink = self.sink, keeper
         return 0
 
     cdef int on_failure(self, object error) except -1:
@@ -393,6 +404,16 @@ cdef class FetchPortal(Operation):
 
     def take_rows(self):
         return self.sink.take()
+
+    def type_oids(self):
+        """The types of the rows' columns."""
+        return [column.type_oid for column in self.statement.columns]
+
+    def read_kept(self):
+        """Read what was kept, as the types are known now; raises the error of a value that cannot be read."""
+        if self.kept is not None:
+            self.statement = bound_anew(self.statement, self.kept, self.sink)
+            self.sink, self.kept = self.kept, None
 
     def parsed_again(self):
         """Return the operation that binds the portal to the same statement, parsed with it."""

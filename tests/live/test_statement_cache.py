@@ -320,6 +320,38 @@ async def test_a_change_that_the_carrier_of_begin_meets_is_an_error_as_later_in_
         assert await connection.fetch("select * from t") == [(1, 2)]
 
 
+async def rows_of_a_cursor(connection):
+    async with connection.transaction():
+        return [row async for row in connection.cursor("select * from t order by a", prefetch=1)]
+
+
+async def rows_behind_a_move(connection):
+    async with connection.transaction():
+        cursor = await connection.cursor("select * from t order by a")
+        await cursor.forward(1)
+        return [(1, "admin"), *await cursor.fetch(2)]
+
+
+async def rows_of_many(connection):
+    return await connection.fetchmany("update t set a = a where a = $1 returning *", [(1,), (2,)])
+
+
+async def rows_at_once(connection):
+    return await connection.fetch("select * from t order by a")
+
+
+@pytest.mark.parametrize("ask", [rows_of_a_cursor, rows_behind_a_move, rows_of_many, rows_at_once])
+async def test_a_new_column_of_a_type_that_nobody_knows_is_read(schema, ask):
+    connection, other = schema
+    await connection.execute("create table t (a int); insert into t values (1), (2)")
+    for query in ("select * from t order by a", "update t set a = a where a = $1 returning *"):
+        await connection._session.calls.describe("fetch", query, None)
+    await other.execute("create type role as enum ('user', 'admin'); "
+                        "alter table t add column r role default 'admin'")
+    for _ in range(2):
+        assert await ask(connection) == [(1, "admin"), (2, "admin")]
+
+
 async def test_a_retry_keeps_the_record_class(schema):
     class Row(asyncpg_core.Record):
         """A class of the user's."""

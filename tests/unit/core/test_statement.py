@@ -13,7 +13,7 @@ from pgproto.codecs.json import json_codec
 from pgproto.codecs.registry import CodecRegistry
 from pgproto.errors import DataError, DecodeError, InterfaceError, OutOfRange, ProtocolError
 from pgproto.messages.backend import Column
-from pgproto.operations.extended import Execute, ExecuteMany
+from pgproto.operations.extended import Execute, ExecuteMany, FetchPortal
 from pgproto.operations.operation import Operation
 from pgproto.record import Record
 from pgproto.row_sinks import RawRows, Records, RowSink
@@ -522,6 +522,27 @@ def test_rows_of_a_type_that_nobody_knows_wait_until_it_is_known(with_rows):
     assert op.kept is None
     assert [tuple(row) for row in op.take_rows()] == ([(1, "admin"), (2, None)] if with_rows else [])
     assert op.statement.column_codecs[1].name == "role"
+
+
+@pytest.mark.parametrize("sink", [Records, RawRows])
+@pytest.mark.parametrize("kind", ["portal", "many"])
+def test_rows_of_cursors_and_of_many_elements_wait_too(kind, sink):
+    known = statement(columns=[("a", INT4)])
+    if kind == "portal":
+        op = FetchPortal(known, "p", sink(), arguments=(), with_parse=True, row_limit=10)
+    else:
+        op = ExecuteMany(known, [()], sink(), with_parse=True)
+    described = row_description(("a", INT4, 1), ("role", 99999, 1))
+    fetch(ready_frontend(), op, PARSED + BOUND + described + data_row(int4(1), b"admin") + complete("SELECT 1"))
+    assert op.error is None and type(op.kept) is sink and op.type_oids() == [INT4, 99999]
+    known.registry.set(99999, enum_codec(99999, "role"))
+    op.read_kept()
+    assert op.kept is None and type(op.sink) is sink
+    reader = op.statement if kind == "portal" else op.reader
+    assert reader.column_codecs[1].name == "role"
+    rows = op.take_rows()
+    assert [tuple(row) for row in rows if sink is Records] == ([(1, "admin")] if sink is Records else [])
+    assert len(rows) == 1
 
 
 def test_kept_rows_that_cannot_be_read_name_their_column():
