@@ -559,6 +559,7 @@ cdef class Session(Endpoint):
         self.canceller.stop()
         if self.watchers is not None:
             self.watchers.tell_end(self)
+            self.wakes = None       # Who waits goes on from the loop, after those who are told.
         farewell = self.frontend.farewell
         lost = self.frontend.lose()
         queue = list(self.queue) + self.introspector.held_calls()

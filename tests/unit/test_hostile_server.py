@@ -142,6 +142,30 @@ async def test_what_breaks_the_protocol_ends_the_session_at_once(hostile):
         assert connection.is_closed()
 
 
+async def test_listeners_hear_of_the_end_before_the_query_that_meets_it_fails():
+    heard, heard_later = [], []
+
+    async def script(session):
+        await session.start()
+        await session.take_to("S")
+        session.send(message("G", b"\0\0\0"))
+        await session.gone()
+
+    async def hear(connection):
+        heard_later.append(connection)
+
+    async def ask(connection):
+        with pytest.raises(exceptions.ConnectionDoesNotExistError):
+            await connection.fetchval("select 1")
+        return [*heard], [*heard_later]
+
+    async with FakeServer(script) as server:
+        connection = await asyncpg_core.connect(server.dsn)
+        connection.add_termination_listener(heard.append)
+        connection.add_termination_listener(hear)
+        assert await asyncio.wait_for(asyncio.ensure_future(ask(connection)), 5) == ([connection], [connection])
+
+
 async def test_text_that_is_no_utf8_is_heard_with_replacement_and_fails_no_query():
     heard = []
 
