@@ -4,7 +4,9 @@ import contextlib
 import itertools
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 
+import asyncpg_core
 from asyncpg_core import exceptions
 
 N_WORKERS = 12
@@ -16,16 +18,16 @@ LOST = (OSError, asyncio.TimeoutError, exceptions.PostgresError, exceptions.Inte
 class Writers:
     """Tasks that write a row each time; they keep what was acknowledged by whom, and what was said of the rest."""
 
-    def __init__(self, pool):
+    def __init__(self, pool: "asyncpg_core.Pool[asyncpg_core.Record]") -> None:
         self.pool = pool
         self.numbers = itertools.count()
-        self.acknowledged = {}      # number -> port of the server
-        self.denied = []            # numbers of which the error says that they were not written
-        self.errors = Counter()
-        self.last_written = {}      # worker -> (when, port)
-        self.tasks = []
+        self.acknowledged: dict[int, int] = {}      # number -> port of the server
+        self.denied: list[int] = []                 # numbers of which the error says that they were not written
+        self.errors: Counter[str] = Counter()
+        self.last_written: dict[int, tuple[float, int]] = {}   # worker -> (when, port)
+        self.tasks: list[asyncio.Future[None]] = []
 
-    async def one(self, worker):
+    async def one(self, worker: int) -> None:
         sql = "insert into written values ($1) returning current_setting('port')::int"
         while True:
             n = next(self.numbers)
@@ -49,7 +51,7 @@ class Writers:
                 self.last_written[worker] = time.monotonic(), port
 
     @contextlib.asynccontextmanager
-    async def at_work(self):
+    async def at_work(self) -> AsyncIterator[None]:
         self.tasks = [asyncio.ensure_future(self.one(i)) for i in range(N_WORKERS)]
         try:
             yield
@@ -58,9 +60,9 @@ class Writers:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
 
-    async def all_write_on(self, port, since):
-        """Return after how many seconds each worker had written on this server again."""
-        seen = {}
+    async def all_write_on(self, port: int, since: float) -> tuple[float, float]:
+        """Return after how many seconds the last worker had written on this server again, and the first."""
+        seen: dict[int, float] = {}
         while len(seen) < N_WORKERS:
             assert time.monotonic() < since + WAIT_SECONDS, self.errors
             assert not any(task.done() for task in self.tasks), self.tasks
