@@ -10,7 +10,6 @@ from collections import Counter
 import pytest
 
 import asyncpg_core
-from asyncpg_core import exceptions
 from tests.support.chaos import IS_FULL, note, times
 from tests.support.cluster import TRUST_USER
 from tests.support.deaf_port import deaf_port
@@ -18,18 +17,16 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.open_sockets import no_socket_left
 from tests.support.trio import Trio
 from tests.support.waiting import until
+from tests.support.writers import Writers
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(times(300, 60)), pytest.mark.usefixtures("bare_environment"),
               pytest.mark.skipif(os.name == "nt", reason="missing feature: embedded server on Windows")]
 
 ALL_WISHES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 FOR_WRITERS, FOR_READERS = ("primary", "read-write"), ("standby", "prefer-standby", "read-only")
-N_WORKERS, POOL_SIZE = 12, 5
+POOL_SIZE = 5
 # The promise, also the test's bound: most of it is back-off that nobody has to wait for.
 RECOVERY_SECONDS = 5.0
-WAIT_SECONDS = 15.0
-LOST = (OSError, asyncio.TimeoutError, exceptions.PostgresError, exceptions.InterfaceError,
-        exceptions.TargetServerAttributeNotMatched)
 # (how the primary's time ends, whether a commit waits for a standby)
 WAYS = [("killed", True), ("switchover", False)]
 if IS_FULL:
@@ -146,64 +143,6 @@ async def test_a_connect_passes_hosts_that_swallow_packets(trio, wanted):
 
 
 # A failover under load
-
-class Writers:
-    """Tasks that write a row each time; they keep what was acknowledged by whom, and what was said of the rest."""
-
-    def __init__(self, pool):
-        self.pool = pool
-        self.numbers = itertools.count()
-        self.acknowledged = {}      # number -> port of the server
-        self.denied = []            # numbers of which the error says that they were not written
-        self.errors = Counter()
-        self.last_written = {}      # worker -> (when, port)
-        self.tasks = []
-
-    async def one(self, worker):
-        sql = "insert into written values ($1) returning current_setting('port')::int"
-        while True:
-            n = next(self.numbers)
-            try:
-                if n % 3 == 0:
-                    async with self.pool.acquire(timeout=5) as connection, connection.transaction():
-                        port = await connection.fetchval(sql, n)
-                elif n % 3 == 1:
-                    async with self.pool.acquire(timeout=5) as connection:
-                        port = await connection.fetchval(sql, n)
-                else:
-                    port = await self.pool.fetchval(sql, n)
-            except LOST as error:
-                self.errors[getattr(error, "sqlstate_of_cause", None) or getattr(error, "sqlstate", None)
-                            or type(error).__name__] += 1
-                if getattr(error, "outcome", None) in ("not executed", "rolled back"):
-                    self.denied.append(n)
-                await asyncio.sleep(0.01)
-            else:
-                self.acknowledged[n] = port
-                self.last_written[worker] = time.monotonic(), port
-
-    @contextlib.asynccontextmanager
-    async def at_work(self):
-        self.tasks = [asyncio.ensure_future(self.one(i)) for i in range(N_WORKERS)]
-        try:
-            yield
-        finally:
-            for task in self.tasks:
-                task.cancel()
-            await asyncio.gather(*self.tasks, return_exceptions=True)
-
-    async def all_write_on(self, port, since):
-        """Return after how many seconds each worker had written on this server again."""
-        seen = {}
-        while len(seen) < N_WORKERS:
-            assert time.monotonic() < since + WAIT_SECONDS, self.errors
-            assert not any(task.done() for task in self.tasks), self.tasks
-            for worker, (when, where) in self.last_written.items():
-                if where == port:
-                    seen.setdefault(worker, when)
-            await asyncio.sleep(0.001)
-        return max(seen.values()) - since, min(seen.values()) - since
-
 
 def rows_of(server):
     return {int(row[0]) for row in server.sql("select n from written")}

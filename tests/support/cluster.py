@@ -239,7 +239,7 @@ class Cluster:
         self.work_dir = Path(tempfile.mkdtemp(prefix="apgc-", dir="/tmp" if os.path.isdir("/tmp") else None))
         self.watcher = subprocess.Popen([sys.executable, "-ISc", WATCHER, str(self.work_dir)], stdin=subprocess.PIPE,
                                         text=True, cwd="/", start_new_session=True)
-        self.bin_dir = self.reachable(bin_dir)
+        self.bin_dir = reachable(bin_dir, self.root_dir)
         self.socket_dir.mkdir(mode=0o700)
         self.give_to_server(self.root_dir, self.socket_dir)
         self.run_program("initdb", "-D", str(self.data_dir), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8",
@@ -247,20 +247,6 @@ class Cluster:
         self.port = free_port()
         self.make_tls()
         self.write_configuration()
-
-    def reachable(self, bin_dir: Path) -> Path:
-        """`bin_dir`, or a copy of its installation where the server's user cannot enter a directory above it."""
-        if not self.account or all(part.stat().st_mode & stat.S_IXOTH for part in bin_dir.resolve().parents):
-            return bin_dir
-        # The whole tree beside its sibling *.libs: the programs of a Python wheel find their libraries there (RPATH).
-        package = bin_dir.parent.parent
-        copy = self.root_dir / "install" / package.name
-        shutil.copytree(package, copy, symlinks=True)
-        libraries = package.with_name(package.name + ".libs")
-        if libraries.is_dir():
-            shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
-        (self.root_dir / "install").chmod(0o755)
-        return copy / bin_dir.parent.name / bin_dir.name
 
     def make_tls(self) -> None:
         directory = self.root_dir / "tls"
@@ -370,6 +356,21 @@ def unprivileged_account() -> dict[str, object]:
         return {}
     nobody = pwd.getpwnam("nobody")
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def reachable(bin_dir: Path, directory: Path) -> Path:
+    """`bin_dir`, or a copy of its installation in `directory` where the server's user cannot enter one above it."""
+    if not unprivileged_account() or all(part.stat().st_mode & stat.S_IXOTH for part in bin_dir.resolve().parents):
+        return bin_dir
+    # The whole tree beside its sibling *.libs: the programs of a Python wheel find their libraries there (RPATH).
+    package = bin_dir.parent.parent
+    copy = directory / "install" / package.name
+    shutil.copytree(package, copy, symlinks=True)
+    libraries = package.with_name(package.name + ".libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+    (directory / "install").chmod(0o755)
+    return copy / bin_dir.parent.name / bin_dir.name
 
 
 def has_name(uid: int) -> bool:
