@@ -13,7 +13,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 BUILD = $(PY) setup.py -q build_ext --inplace
 
 .PHONY: help demo build debug unit test exact asan lint types stubtest bench bench-quick budget annotate generate check clean mutants coverage wheels-list
-.PHONY: integrations run-integrations compat test-matrix storm soak fuzz test-chunked chaos
+.PHONY: integrations run-integrations compat test-matrix storm soak threads fuzz test-chunked chaos
 
 help:
 	@echo "demo       show the driver at work on an embedded PostgreSQL"
@@ -24,6 +24,7 @@ help:
 	@echo "compat     asyncpg's own tests against ours, compared with tests/compat/deviations.toml"
 	@echo "test-matrix  the tests that need a server on PostgreSQL 13 to 18"
 	@echo "storm      100,000 tasks cancelled at any moment over a pool, in four ways;  soak MINUTES=10: what grows?"
+	@echo "threads    eight threads with loops and pools of their own, for PYTHON=python3.14t: THREADS_ARGS=--seconds 600"
 	@echo "chaos      poolers and other faults in their long form, with what was counted; names what is missing here"
 	@echo "bench      compare with nine other drivers: a table, all rounds as JSON, a page with charts"
 	@echo "bench-quick  the same with nine workloads and three drivers, in short rounds: two minutes"
@@ -115,6 +116,9 @@ storm: $(VENV)/.have-test build
 soak: $(VENV)/.have-test build
 	@$(PY) -m tests.soak --minutes $(MINUTES)
 	@$(PY) -m tests.memory
+
+threads: $(VENV)/.have-test build
+	@$(PY) -m tests.threads $(THREADS_ARGS)
 
 chaos: $(VENV)/.have-test build
 	@$(PY) -m tools.chaos $(CHAOS_ARGS)

@@ -45,7 +45,7 @@ else:
 HEADERS = ("pgproto/record.h", "pgproto/row_shape.h", "pgproto/record_iterators.h", "pgproto/leaf_record.h",
            "pgproto/codecs/decimal_in_place.h", "pgproto/codecs/uuid_in_place.h", "pgproto/codecs/objects_in_place.h",
            "pgproto/codecs/datetime_in_place.h", "pgproto/arrow_abi.h",
-           "pgproto/columns/columns.h")
+           "pgproto/atomic_count.h", "pgproto/columns/columns.h")
 
 
 def extension(path: str) -> Extension:

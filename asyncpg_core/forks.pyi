@@ -1,11 +1,11 @@
 """A forked child has copies of its parent's sessions: the server, the socket and the selector are the parent's."""
 from typing import Any
-from weakref import WeakSet
 
 from asyncpg_core.session import Session
+from pgproto.living import Living
 
-sessions: WeakSet[Session]
-owners: WeakSet[Any]
+sessions: Living[Session]
+owners: Living[Any]
 
 def watch(session: Session) -> None: ...
 def disown_all() -> None: ...

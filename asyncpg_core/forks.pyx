@@ -4,16 +4,16 @@ The child closes its copies of the descriptors, which nobody else notices, and n
 no selector is told, because epoll's is shared with the parent. Whoever uses what was copied is told whose it is.
 """
 import os
-import weakref
 
 from asyncpg_core.failures cimport tell_unwritten, tell_written
 from asyncpg_core.session cimport Session
 
 from pgproto.errors import ConnectionDoesNotExistError
+from pgproto.living import Living
 
-sessions = weakref.WeakSet()
+sessions = Living()
 # Whatever else is to hear of it, before the sessions do: `owner._on_fork(text)`.
-owners = weakref.WeakSet()
+owners = Living()
 
 
 def watch(Session session not None):
@@ -24,9 +24,9 @@ def watch(Session session not None):
 def disown_all():
     """This is a forked child."""
     whose = f"belongs to process {os.getppid()}, of which this one, {os.getpid()}, is a fork"
-    for owner in list(owners):
+    for owner in owners:
         owner._on_fork(f"the pool {whose}")
-    for session in list(sessions):
+    for session in sessions:
         disown(session, f"the connection {whose}")
 
 

@@ -5,11 +5,11 @@ pool is made and when a class changes; a call does not ask.
 """
 from __future__ import annotations
 
-import weakref
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from asyncpg_core.connection import Connection
+from pgproto.living import Living
 
 if TYPE_CHECKING:
     from asyncpg_core.call_maker import CallMaker
@@ -20,7 +20,7 @@ ONE_SHOTS = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "fetchma
 # `_calls` is where the methods find the maker of their calls: who puts another one there wants to see them.
 DECISIVE = (*ONE_SHOTS, "fetch_arrow", "fetch_numpy", "_calls")
 OURS = {name: getattr(Connection, name) for name in DECISIVE}
-POOLS: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
+POOLS: Living[Pool[Any]] = Living()
 
 
 def is_plain(connection_class: type[Connection[Any]]) -> bool:
@@ -36,7 +36,7 @@ def choose_calls(pool: Pool[Any]) -> CallMaker | MethodCalls:
 
 def choose_again() -> None:
     """A connection class has changed."""
-    for pool in list(POOLS):
+    for pool in POOLS:
         pool._calls = choose_calls(pool)
 
 

@@ -5,15 +5,18 @@ same class on the same session: cheap, and dead after its release whoever has th
 attributes on its instances finds them on every face.
 """
 import contextlib
-import itertools
 import weakref
 
 cimport cython
+from libc.stdint cimport int64_t
 
 from asyncpg_core.call_maker import CallMaker
 from asyncpg_core.released import ReleasedEndpoint, prelude_of
 from asyncpg_core.watchers import end_hearing, move_hearing
 from pgproto.codecs.catalogue import TypeCache
+
+cdef extern from "atomic_count.h":
+    int64_t count "apc_count" (int64_t *count, int64_t change) noexcept
 
 CLOSE_SECONDS = 5.0
 # A member that was idle longer than this is looked at before it is lent: a loop that was busy has not seen its end.
@@ -22,8 +25,8 @@ cdef double UNSEEN_SECONDS = 0.05
 
 RELEASED = ReleasedEndpoint()
 RELEASED_CALLS = CallMaker(RELEASED)
-# Of members, in the order in which they were connected.
-cdef object numbers = itertools.count()
+# Members that were connected. Not itertools.count(): without the GIL it can go back (3.13).
+cdef int64_t n_members = 0
 cdef object reference_to = weakref.ref
 
 
@@ -36,7 +39,7 @@ cdef class PoolMember(Member):
         self.session = session
         self.idle_since = now
         self.generation = generation
-        self.number = next(numbers)
+        self.number = count(&n_members, 1)
         self.trip_seconds = getattr(session, "round_trip", 0.0)
 
     @property

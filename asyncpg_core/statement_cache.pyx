@@ -7,21 +7,26 @@ described already gets its name from the Parse that travels with an execution of
 is listed in `evicted` and closed with the session's next write. A name that the server does not know although nobody
 has dropped it betrays a pooler: from then on nothing is named, unless the user has chosen otherwise.
 """
-import itertools
+import os
 import re
 import secrets
 
 cimport cython
 from cpython.time cimport monotonic
+from libc.stdint cimport int64_t
 
 from pgproto.operations.extended cimport Execute, ExecuteMany, FetchPortal
 from pgproto.operations.operation cimport SETTLED
 
 from asyncpg_core.healing import STALE_NAMED
 
+cdef extern from "atomic_count.h":
+    int64_t count "apc_count" (int64_t *count, int64_t change) noexcept
+
 cdef tuple MODES = ("", "always", "auto", "never")
-cdef object numbers = itertools.count(1)
-# Two processes behind one pooler must never use each other's names.
+# Names that were given. Not itertools.count(): without the GIL it gives a number twice (3.13).
+cdef int64_t n_names = 0
+# Two processes behind one pooler must never use each other's names, nor must a process and its fork.
 cdef str process_mark = secrets.token_hex(8)
 
 # A statement is plain if it starts with one of these and mentions none of those (DESIGN: what cannot change a session).
@@ -33,7 +38,17 @@ cdef object not_plain = re.compile(r"set_config|setseed|advisory|temp|dblink|\bi
 
 def new_name():
     """Return a statement or portal name that no other process uses."""
-    return f"__apc_{process_mark}_{next(numbers):x}"
+    return f"__apc_{process_mark}_{count(&n_names, 1):x}"
+
+
+def mark_process():
+    """This is a forked child: the names that it gives are not those of its parent."""
+    global process_mark
+    process_mark = secrets.token_hex(8)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=mark_process)
 
 
 def is_plain_statement(str sql, session_functions=()):

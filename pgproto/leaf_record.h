@@ -21,16 +21,14 @@
 #define LEAVES_IN_PLACE 0
 #endif
 
+#if LEAVES_IN_PLACE
+
 typedef struct {
     uintptr_t next; /* 0: not tracked */
     uintptr_t previous;
 } CollectorHead;
 
-#if LEAVES_IN_PLACE
 static int leaves_are_in_place = 0;
-#else
-enum { leaves_are_in_place = 0 };
-#endif
 
 /* Room for a row of `n` values, all but the values set; NULL without memory. */
 static inline RecordObject *allocate_leaf_record(Py_ssize_t n)
@@ -68,6 +66,29 @@ static inline void free_leaf_record(RecordObject *row)
 {
     PyObject_Free((CollectorHead *)row - 1);
 }
+
+#else /* Nothing here is called, and the parts of an object's head have other names without the GIL. */
+
+enum { leaves_are_in_place = 0 };
+
+static inline RecordObject *allocate_leaf_record(Py_ssize_t n)
+{
+    (void)n;
+    return NULL;
+}
+
+static inline int is_leaf_record(RecordObject *row)
+{
+    (void)row;
+    return 0;
+}
+
+static inline void free_leaf_record(RecordObject *row)
+{
+    (void)row;
+}
+
+#endif
 
 /* Allocate rows of leaves in place if `wanted` and if `row` has the header that is expected; say whether that is so.
  * -1 with an exception if looking failed. */

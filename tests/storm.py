@@ -196,9 +196,10 @@ def noise_is_a_fault(report: Report) -> Iterator[None]:
             logger.removeHandler(noise)
 
 
-async def one_task(pool: Any, number: int, chance: random.Random, report: Report) -> None:
+async def one_task(pool: Any, number: int, chance: random.Random, report: Report, kinds: tuple[Work, ...] = KINDS
+                   ) -> None:
     """Start one task, cancel it perhaps, and note what came of it."""
-    work = KINDS[number % len(KINDS)]
+    work = kinds[number % len(kinds)]
     task = asyncio.ensure_future(work(pool, number, chance))
     for _ in range(chance.choice((0, 1, 2, 3, 5, 8, 13))):
         await asyncio.sleep(0)

@@ -25,7 +25,7 @@ SOURCES = sorted(path for package in PACKAGES for suffix in ("py", "pyx", "pxd")
 # From the bottom up. A name stands for the module or the package of that name.
 PGPROTO = [
     {"once"},
-    {"arrow_abi", "limits", "oids", "owed", "secret", "error_base", "sqlstate", "errors", "types"},
+    {"arrow_abi", "limits", "living", "oids", "owed", "secret", "error_base", "sqlstate", "errors", "types"},
     {"saslprep", "certificate", "require_auth", "scram", "auth"},
     {"wire"},
     {"read_buffer", "write_buffer"},

@@ -5,11 +5,11 @@ database of one server: the connections of a pool share it, from several threads
 """
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from pgproto.errors import ProtocolError
+from pgproto.living import Living
 
 # pg_type.typtype, and `a` for an array, which the catalogue takes for a base type.
 SCALAR, ENUM, COMPOSITE, DOMAIN, RANGE, MULTIRANGE, PSEUDO, ARRAY = "becdrmpa"
@@ -75,7 +75,7 @@ class TypeCache:
         self.facts: dict[int, TypeFacts] = {}
         self.codecs: dict[int, Any] = {}
         self.version = 0
-        self.dependents: weakref.WeakSet[Forgetful] = weakref.WeakSet()
+        self.dependents: Living[Forgetful] = Living()
 
     def learn(self, facts: Iterable[TypeFacts]) -> None:
         """Remember types; one that is known already and has changed takes everything with it."""
@@ -90,7 +90,7 @@ class TypeCache:
         self.facts = {}
         self.codecs = {}
         self.version += 1
-        for dependent in list(self.dependents):
+        for dependent in self.dependents:
             dependent.clear()
 
     def named(self, name: str, schema: str) -> TypeFacts | None:

@@ -14,7 +14,7 @@ from pgproto.columns.builder cimport DICTIONARY, LIST, STRUCT, VARIABLE, Builder
 from pgproto.columns.fields cimport free_builders
 
 
-cdef extern from "columns.h":
+cdef extern from "atomic_count.h":
     int64_t count "apc_count" (int64_t *refs, int64_t change) noexcept nogil
 
 # What an exported array keeps.

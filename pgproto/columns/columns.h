@@ -1,23 +1,10 @@
-/* What columns need of C itself: text copied and looked at in one pass, numbers of 128 bits, counts of references that
-   change without the GIL. Whoever calls these has checked lengths and has made room. */
+/* What columns need of C itself: text copied and looked at in one pass, numbers of 128 bits. Whoever calls these has
+   checked lengths and has made room. */
 #ifndef PGPROTO_COLUMNS_H
 #define PGPROTO_COLUMNS_H
 #include <stdint.h>
 #include <string.h>
-
-/* References. What an Arrow consumer releases, it releases from any thread. */
-#if defined(__GNUC__) || defined(__clang__)
-static inline int64_t apc_count(int64_t *refs, int64_t change) {
-    return __atomic_add_fetch(refs, change, __ATOMIC_ACQ_REL);
-}
-#elif defined(_MSC_VER)
-#include <intrin.h>
-static __inline int64_t apc_count(int64_t *refs, int64_t change) {
-    return _InterlockedExchangeAdd64((volatile __int64 *)refs, change) + change;
-}
-#else
-#error "no atomic addition is known for this compiler"
-#endif
+#include "atomic_count.h"
 
 /* Text: copies n bytes; whether one of them is above 127. The last word may overlap the one before it. */
 static inline int apc_copy_text(char *to, const char *from, int64_t n) {

@@ -1,9 +1,13 @@
 """What is one in a process stays one: imports that come a second time, and those of another interpreter."""
+import os
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from asyncpg_core.statement_cache import new_name
 
 FORGET = """
 def forget():
@@ -91,3 +95,34 @@ def test_a_second_interpreter_is_refused_by_an_import_error_that_says_so(own_gil
         interpreters.destroy(sub)
         """)
     assert said.startswith("refused:") and "interpreter" in said
+
+
+def mark_of(name):
+    return name.rpartition("_")[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="missing feature: fork")
+def test_a_forked_child_gives_its_statements_names_of_its_own():
+    """Of two processes behind one pooler, one would else execute the other's statement."""
+    said = run("""
+        import os
+        from asyncpg_core.statement_cache import new_name
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writer, new_name().encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(new_name(), new_name(), os.read(reader, 100).decode())
+        """)
+    first, second, childs = said.split()
+    assert mark_of(first) == mark_of(second) != mark_of(childs)
+
+
+def test_names_that_threads_give_at_the_same_time_are_all_different():
+    def give(_):
+        return [new_name() for _ in range(5000)]
+
+    with ThreadPoolExecutor(8) as threads:
+        names = [name for part in threads.map(give, range(8)) for name in part]
+    assert len(set(names)) == len(names) and len({mark_of(name) for name in names}) == 1
