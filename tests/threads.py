@@ -95,7 +95,7 @@ def mood(number: int) -> str:
 
 def values_of(number: int) -> tuple[Any, ...]:
     """A value of each of TYPES."""
-    moment = EPOCH + datetime.timedelta(seconds=number * 7919, microseconds=number)
+    moment = EPOCH + datetime.timedelta(seconds=number % 10_000_000 * 7919, microseconds=number)
     return (number, number << 31, f"text {number} \N{SNOWMAN}", Decimal(number).scaleb(-(number % 30)),
             uuid.UUID(int=number << 90 | number), moment, moment.date(),
             datetime.timedelta(days=number % 1000, microseconds=number), number.to_bytes(8, "big") * (number % 9),
@@ -280,7 +280,8 @@ def meet(cluster: Cluster, n_threads: int, seconds: float, seed: int = 1, *, tel
             rss.append(rss_kib())
             if tells:
                 n_done = sum(report.outcomes["done"] for report in meeting.reports)
-                print(f"{n_done:10d} tasks done, RSS {rss[-1]} KiB", flush=True)
+                n_faults = sum(len(report.faults) for report in (noise, *meeting.reports))
+                print(f"{n_done:10d} tasks done, {n_faults} faults, RSS {rss[-1]} KiB", flush=True)
         meeting.is_over = True
         until = time.monotonic() + STOP_SECONDS
         for thread in threads:
@@ -300,8 +301,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
-    faulthandler.dump_traceback_later(given.seconds + 2 * STOP_SECONDS, exit=True)
     with Cluster({"max_connections": "200"}) as cluster:
+        faulthandler.dump_traceback_later(given.seconds + 2 * STOP_SECONDS, exit=True)
         outcome = meet(cluster, given.threads, given.seconds, given.seed, tells=True)
     faulthandler.cancel_dump_traceback_later()
     has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
