@@ -153,10 +153,12 @@ check: lint types stubtest unit budget
 
 # Python itself is not built with the sanitizers, so they are loaded before it; malloc lets them see its objects too.
 SANITIZERS = $(foreach lib,libasan libubsan libstdc++,$(shell gcc -print-file-name=$(lib).so))
+UNDER_ASAN = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONMALLOC=malloc HYPOTHESIS_PROFILE=repeatable $(PY)
 asan: $(VENV)/.have-test $(VENV)/.have-build
 	@CC=gcc ASYNCPG_CORE_ASAN=1 $(MAKE) --no-print-directory compile
-	@LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-		HYPOTHESIS_PROFILE=repeatable $(PY) -m pytest tests/unit/codecs tests/unit/core --timeout 120 $(PYTEST_ARGS)
+	@$(UNDER_ASAN) -m pytest tests/unit/codecs tests/unit/core tests/unit/columns --timeout 120 $(PYTEST_ARGS)
+	@$(UNDER_ASAN) -m tests.fuzz --target session --sessions 10000 --seconds 1800
 
 coverage: $(VENV)/.have-check
 	@$(PY) -m tools.coverage_report
