@@ -1,5 +1,6 @@
 """When the catalogue is asked, and when it is not: counted on the wire."""
 import asyncio
+import contextlib
 import re
 
 import pytest
@@ -129,7 +130,7 @@ async def test_a_cancelled_first_use_leaves_the_connection_usable(connect, schem
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        with pytest.raises(QueryTimeout):
+        with contextlib.suppress(QueryTimeout):     # The answer may be there already when the loop looks at the time.
             await connection.fetchval("select $1::nest", None, timeout=0.00001)
     prepared = await connection.prepare("select $1::frange")
     assert prepared.get_parameters()[0].name == "frange"
