@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import asyncpg_core
 
 UTC = datetime.timezone.utc
+# A duration counts microseconds in 64 bits; Python's timedelta goes further.
+WIDEST = datetime.timedelta(days=100_000_000)
 VALUES = {
     "b": (pyarrow.bool_(), "bool", st.booleans()),
     "i8": (pyarrow.int8(), "int2", st.integers(-2**7, 2**7 - 1)),
@@ -34,7 +36,7 @@ VALUES = {
     "ts": (pyarrow.timestamp("us"), "timestamp", st.datetimes()),
     "tz": (pyarrow.timestamp("ms", "Asia/Tokyo"), "timestamptz", st.integers(-2**40, 2**40).map(
         lambda n: datetime.datetime(1970, 1, 1, tzinfo=UTC) + datetime.timedelta(milliseconds=n))),
-    "dur": (pyarrow.duration("us"), "interval", st.timedeltas()),
+    "dur": (pyarrow.duration("us"), "interval", st.timedeltas(-WIDEST, WIDEST)),
     "l": (pyarrow.list_(pyarrow.int32()), "int4[]", st.lists(st.none() | st.integers(-2**31, 2**31 - 1), max_size=4)),
     "dict": (pyarrow.dictionary(pyarrow.int8(), pyarrow.string()), "text", st.sampled_from("xyz")),
 }
