@@ -123,7 +123,7 @@ def resident():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="missing feature: memory that is reused at once")
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="missing feature: memory given back at once")
 def test_memory_is_given_back_by_all_who_had_it():
     long = row(b"\0\0\0\1", b"x" * 5_000_000, None, None, None)
 
