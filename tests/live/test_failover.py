@@ -19,7 +19,7 @@ from tests.support.trio import Trio
 from tests.support.waiting import until
 from tests.support.writers import Writers
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(times(300, 60)), pytest.mark.usefixtures("bare_environment"),
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300), pytest.mark.usefixtures("bare_environment"),
               pytest.mark.skipif(os.name == "nt", reason="missing feature: embedded server on Windows")]
 
 ALL_WISHES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
