@@ -15,7 +15,8 @@ from asyncpg_core.healing import add_note, is_outdated_type
 from asyncpg_core.type_query import by_oid
 from pgproto.codecs.catalogue import read_facts
 from pgproto.errors import ProtocolError
-from pgproto.operations.extended import Execute, ExecuteMany, FetchPortal, Prepare
+from pgproto.operations.extended import Execute, Prepare
+from pgproto.operations.operation import Operation
 
 if TYPE_CHECKING:
     from asyncpg_core.session import Session
@@ -48,12 +49,13 @@ class Introspector:
         # The module `held`, which stands above the session: how it goes on.
         self.paths: Any = None
 
-    def holds(self, waiter: Any, op: Prepare | Execute | ExecuteMany | FetchPortal) -> bool:
+    def holds(self, waiter: Any, op: Operation) -> bool:
         """Whether the answer mentions unknown types; if so they are asked for, and `waiter` goes on later."""
         if op.error is not None:
             return False
+        described: Any = op.kept or op      # KeptRows, or what was only prepared
         try:
-            unknown = set(self.session.registry.unknown(op.type_oids()))
+            unknown = set(self.session.registry.unknown(described.type_oids()))
         except ProtocolError:
             # A type that contains itself: whoever makes a statement of the description is told.
             return False

@@ -20,10 +20,19 @@ cdef class Records(RowSink):
 
 
 cdef Records new_records(type record_class)
-cdef RowSink keeper_of(RowSink sink, Statement described)
-cdef Statement bound_anew(Statement statement, RowSink sink, RowSink unread)
 
 
 @cython.final
 cdef class RawRows(RowSink):
     cdef list rows
+
+
+@cython.final
+cdef class KeptRows(RowSink):
+    cdef Statement statement
+    cdef readonly RowSink sink          # whom they are for
+    cdef list rows
+    cdef Statement read(self)
+
+
+cdef KeptRows kept_for(RowSink sink, Statement described)

@@ -14,3 +14,9 @@ class Records(RowSink):
 @final
 class RawRows(RowSink):
     def __new__(cls) -> Self: ...
+
+@final
+class KeptRows(RowSink):
+    @property
+    def sink(self) -> RowSink: ...
+    def type_oids(self) -> list[int]: ...

@@ -70,17 +70,45 @@ cdef class RawRows(RowSink):
         return rows
 
 
-cdef RowSink keeper_of(RowSink sink, Statement described):
-    """Return what takes the rows until the catalogue has told of a type that nobody knows; None if all are known."""
-    if (type(sink) is Records or type(sink) is RawRows or type(sink) is RowSink) and described.unknown_types():
-        return RawRows() if type(sink) is Records else sink
-    return None
+@cython.final
+cdef class KeptRows(RowSink):
+    """Rows of a type that nobody knows: their bytes, for another sink, until the catalogue has told."""
+
+    cdef int on_row(self, Statement statement, Slice *body) except -1:
+        if type(self.sink) is not RowSink:
+            self.rows.append(body.at[:body.n])
+        return 0
+
+    cdef object take(self):
+        rows = self.rows
+        self.rows = []
+        return rows
+
+    def type_oids(self):
+        """The types of the columns."""
+        return [column.type_oid for column in self.statement.columns]
+
+    cdef Statement read(self):
+        """Give the rows to their sink as the types are known now; return the statement that reads them.
+
+        Raises the error of a value that cannot be read."""
+        cdef Statement known = self.statement.bound_anew()
+        if type(self.sink) is RawRows:
+            (<RawRows>self.sink).rows += self.take()
+        elif type(self.sink) is Records:
+            for row in self.take():
+                (<Records>self.sink).rows.append(known.decode(row, (<Records>self.sink).record_class))
+        return known
 
 
-cdef Statement bound_anew(Statement statement, RowSink sink, RowSink unread):
-    """Return the statement with its types as they are known now; what it reads of the rows goes to the sink."""
-    cdef Statement known = statement.bound_anew()
-    if unread is not sink:
-        for row in unread.take():
-            (<Records>sink).rows.append(known.decode(row, (<Records>sink).record_class))
-    return known
+cdef KeptRows kept_for(RowSink sink, Statement described):
+    """Return what keeps the rows for a sink that could not read them yet, None if it can."""
+    cdef KeptRows kept
+    if (type(sink) is not Records and type(sink) is not RawRows and type(sink) is not RowSink) or (
+            not described.unknown_types()):
+        return None
+    kept = KeptRows.__new__(KeptRows)
+    kept.statement = described
+    kept.sink = sink
+    kept.rows = []
+    return kept

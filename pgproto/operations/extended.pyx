@@ -19,7 +19,7 @@ from pgproto.messages.frontend cimport (
     put_execute, put_execute_all, put_flush, put_parse, wire_name)
 from pgproto.operations.operation cimport (
     BIND, CLOSE, DESCRIBE, DESCRIBE_ROWS, EXECUTE, PARSE, READY)
-from pgproto.row_sinks cimport bound_anew, keeper_of
+from pgproto.row_sinks cimport KeptRows, kept_for
 from pgproto.wire cimport take_cstring, take_end
 
 from pgproto.errors import DataError, InterfaceError
@@ -69,6 +69,12 @@ cdef class Prepare(Operation):
     def type_oids(self):
         """The types that the description names, of the parameters and of the columns."""
         return [*(self.parameter_oids or ()), *[column.type_oid for column in self.columns or ()]]
+
+
+cdef RowSink sink_for(Operation op, RowSink sink, Statement described):
+    """Return the sink of rows that were described anew: what keeps them, if nobody knows one of their types."""
+    op.kept = kept_for(sink, described)
+    return sink if op.kept is None else op.kept
 
 
 @cython.final
@@ -134,20 +140,14 @@ cdef class Execute(Operation):
         if described is self.statement:
             return 0
         self.statement = described
-        keeper = keeper_of(self.sink, described)
-        if keeper is not None:
-            self.kept, self.sink = self.sink, keeper
+        self.sink = sink_for(self, self.sink, described)
         return 0
-
-    def type_oids(self):
-        """The types of the rows' columns."""
-        return [column.type_oid for column in self.statement.columns]
 
     def read_kept(self):
         """Read what was kept, as the types are known now; raises the error of a value that cannot be read."""
         if self.kept is not None:
-            self.statement = bound_anew(self.statement, self.kept, self.sink)
-            self.sink, self.kept = self.kept, None
+            self.statement = (<KeptRows>self.kept).read()
+            self.sink, self.kept = (<KeptRows>self.kept).sink, None
 
     cdef int keep_tag(self, Slice *body) except -1:
         cdef Slice tag = take_cstring(body)
@@ -301,9 +301,7 @@ cdef class ExecuteMany(Operation):
         elif kind == c'T':
             self.reader = self.statement.redescribe(body)
             if self.reader is not self.statement:
-                keeper = keeper_of(self.sink, self.reader)
-                if keeper is not None:
-                    self.kept, self.sink = self.sink, keeper
+                self.sink = sink_for(self, self.sink, self.reader)
         elif kind == c'C' or kind == c'I' or kind == c's':
             self.n_done += 1
             if self.tags is not None and kind == c'C':
@@ -330,15 +328,11 @@ cdef class ExecuteMany(Operation):
     def take_rows(self):
         return self.sink.take()
 
-    def type_oids(self):
-        """The types of the rows' columns."""
-        return [column.type_oid for column in self.reader.columns]
-
     def read_kept(self):
         """Read what was kept, as the types are known now; raises the error of a value that cannot be read."""
         if self.kept is not None:
-            self.reader = bound_anew(self.reader, self.kept, self.sink)
-            self.sink, self.kept = self.kept, None
+            self.reader = (<KeptRows>self.kept).read()
+            self.sink, self.kept = (<KeptRows>self.kept).sink, None
 
     def elements_again(self):
         """Return an iterator of all elements, those that were put included; None once the server has bound one."""
@@ -388,9 +382,7 @@ cdef class FetchPortal(Operation):
             described = self.statement.redescribe(body)
             if described is not self.statement:
                 self.statement = described
-                keeper = keeper_of(self.sink, described)
-                if keeper is not None:
-                    self.kept, self.sink = self.sink, keeper
+                self.sink = sink_for(self, self.sink, described)
         return 0
 
     cdef int on_failure(self, object error) except -1:
@@ -405,15 +397,11 @@ cdef class FetchPortal(Operation):
     def take_rows(self):
         return self.sink.take()
 
-    def type_oids(self):
-        """The types of the rows' columns."""
-        return [column.type_oid for column in self.statement.columns]
-
     def read_kept(self):
         """Read what was kept, as the types are known now; raises the error of a value that cannot be read."""
         if self.kept is not None:
-            self.statement = bound_anew(self.statement, self.kept, self.sink)
-            self.sink, self.kept = self.kept, None
+            self.statement = (<KeptRows>self.kept).read()
+            self.sink, self.kept = (<KeptRows>self.kept).sink, None
 
     def parsed_again(self):
         """Return the operation that binds the portal to the same statement, parsed with it."""

@@ -62,7 +62,7 @@ cdef class Operation:
     cdef public object error            # an exception, or None
     cdef public tuple prelude           # statements that go in front, as one unit with it: BEGIN, SAVEPOINT
     cdef public Group group             # or None
-    cdef readonly object kept           # the sink of rows that came while nobody knew their types, or None
+    cdef readonly object kept           # KeptRows: those that came while nobody knew their types, or None
     cdef readonly int event             # why it is in the list that feed returned
     cdef public bint ends_group         # it writes a Sync of its own
     cdef public bint closes_gate        # its SQL contains `copy`

@@ -534,7 +534,7 @@ def test_rows_of_cursors_and_of_many_elements_wait_too(kind, sink):
         op = ExecuteMany(known, [()], sink(), with_parse=True)
     described = row_description(("a", INT4, 1), ("role", 99999, 1))
     fetch(ready_frontend(), op, PARSED + BOUND + described + data_row(int4(1), b"admin") + complete("SELECT 1"))
-    assert op.error is None and type(op.kept) is sink and op.type_oids() == [INT4, 99999]
+    assert op.error is None and type(op.kept.sink) is sink and op.kept.type_oids() == [INT4, 99999]
     known.registry.set(99999, enum_codec(99999, "role"))
     op.read_kept()
     assert op.kept is None and type(op.sink) is sink
