@@ -15,7 +15,7 @@ from asyncpg_core.healing import add_note, is_outdated_type
 from asyncpg_core.type_query import by_oid
 from pgproto.codecs.catalogue import read_facts
 from pgproto.errors import ProtocolError
-from pgproto.operations.extended import Execute, Prepare
+from pgproto.operations.extended import Execute
 from pgproto.operations.operation import Operation
 
 if TYPE_CHECKING:
