@@ -51,8 +51,12 @@ async def resolve_address(address: Address) -> list[tuple[int, Any]]:
         if not hasattr(socket, "AF_UNIX"):
             raise ClientConfigurationError(f"unix-domain sockets are not available here: {address}")
         return [(socket.AF_UNIX, address.dialled)]
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(address.dialled, address.port, type=socket.SOCK_STREAM)
+    try:
+        # A number is no question to anybody: it needs no thread.
+        found = socket.getaddrinfo(address.dialled, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(address.dialled, address.port, type=socket.SOCK_STREAM)
     return [(family, sockaddr) for family, _, _, _, sockaddr in found]
 
 

@@ -52,15 +52,20 @@ def totals(directory: Path) -> list[int]:
     return found
 
 
+def per_operation(counted: Sequence[int], sizes_of_each: Sequence[tuple[int, int]]) -> list[float]:
+    """Return the instructions per operation of each piece of work from the totals of all dumps.
+
+    A dump precedes each mark: of four dumps the 2nd is the work with the smaller number, the 4th with the larger.
+    """
+    if len(counted) < 4 * len(sizes_of_each):
+        raise NoCallgrind(f"{4 * len(sizes_of_each)} dumps were expected, {len(counted)} were written")
+    return [(counted[4 * n + 3] - counted[4 * n + 1]) / (many - few) for n, (few, many) in enumerate(sizes_of_each)]
+
+
 def per_row(counted: Sequence[int], columns: Sequence[Column]) -> dict[str, float]:
-    """Return the instructions per row of each column. A dump precedes each mark: of four, the 2nd and 4th are reads."""
-    if len(counted) < 4 * len(columns):
-        raise NoCallgrind(f"{4 * len(columns)} dumps were expected, {len(counted)} were written")
-    found = {}
-    for n, column in enumerate(columns):
-        few, many = sizes(column)
-        found[column.name] = (counted[4 * n + 3] - counted[4 * n + 1]) / (many - few)
-    return found
+    """Return the instructions per row of each column."""
+    figures = per_operation(counted, [sizes(column) for column in columns])
+    return {column.name: figure for column, figure in zip(columns, figures, strict=True)}
 
 
 def valgrind_command(out: str) -> list[str]:
@@ -77,16 +82,22 @@ def last_line(output: bytes) -> str:
     return " ".join([line for line in lines if not line.startswith("==")][-1:])
 
 
-def count_instructions(driver: str, loop: str, uri: str, columns: Sequence[Column]) -> dict[str, float]:
-    """Return user instructions per row of each column; NoCallgrind if that cannot be told here."""
+def run_counted(module: str, *arguments: str) -> list[int]:
+    """Run a module under valgrind; return the instructions of each of its dumps, NoCallgrind if there are none."""
     with tempfile.TemporaryDirectory(prefix="callgrind-") as name:
+        # The order of a set of strings, and with it the work on it, would be another one in each process.
         done = subprocess.run(
-            [*valgrind_command(f"{name}/out"), sys.executable, "-m", "benchmarks.callgrind", driver, loop, uri,
-             *[column.name for column in columns]],
-            check=False, capture_output=True, cwd=ROOT, timeout=SECONDS)
+            [*valgrind_command(f"{name}/out"), sys.executable, "-m", module, *arguments],
+            check=False, capture_output=True, cwd=ROOT, timeout=SECONDS, env={**os.environ, "PYTHONHASHSEED": "0"})
         if done.returncode != 0:
             raise NoCallgrind(f"the worker under valgrind ended with {done.returncode}: {last_line(done.stderr)}")
-        return per_row(totals(Path(name)), columns)
+        return totals(Path(name))
+
+
+def count_instructions(driver: str, loop: str, uri: str, columns: Sequence[Column]) -> dict[str, float]:
+    """Return user instructions per row of each column; NoCallgrind if that cannot be told here."""
+    names = [column.name for column in columns]
+    return per_row(run_counted("benchmarks.callgrind", driver, loop, uri, *names), columns)
 
 
 async def read_columns(driver_name: str, uri: str, columns: Sequence[Column]) -> None:

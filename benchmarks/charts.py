@@ -27,22 +27,30 @@ def colour(line: Line, ratio: float) -> str:
     return OTHER if line.driver != OURS else BETTER if ratio >= 1 else WORSE
 
 
-def draw_bars(axes: Axes, lines: Sequence[Line], labels: Sequence[str], cost: str) -> None:
-    """Draw one horizontal bar for each line that has the ratio, from top to bottom, with 1 marked."""
+def draw_bars(axes: Axes, lines: Sequence[Line], labels: Sequence[str], cost: str, *, by_powers: bool = False) -> None:
+    """Draw one horizontal bar for each line that has the ratio, from top to bottom, with 1 marked.
+
+    `by_powers` is for ratios of 1.2 beside ratios of 80: bars begin at 1, and twice as good is as far everywhere.
+    """
+    start = 1 if by_powers else 0
     for place, line in enumerate(lines):
         ratio = getattr(line, cost)
         if ratio is None:
             axes.text(0.02, place, "n/a", va="center", color=OTHER)
             continue
         spread = [[ratio.median - min(ratio.low, ratio.median)], [max(ratio.high, ratio.median) - ratio.median]]
-        axes.barh(place, ratio.median, color=colour(line, ratio.median), height=0.72, xerr=spread,
+        axes.barh(place, ratio.median - start, left=start, color=colour(line, ratio.median), height=0.72, xerr=spread,
                   error_kw={"elinewidth": 0.8, "ecolor": "#1a202c"})
         axes.text(max(ratio.high, ratio.median), place, f" {ratio.median:.2f}", va="center", fontsize=8)
     axes.axvline(1, color="#1a202c", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(lines)), labels)
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.margins(x=0.18)
-    axes.set_xlim(left=0)
+    if by_powers:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
+    else:
+        axes.set_xlim(left=0)
 
 
 def chart(lines: Sequence[Line]) -> str:
@@ -78,7 +86,7 @@ def write_png(report: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(10, 1.2 + 0.26 * len(lines)), layout="constrained")
     labels = [TITLES.get(line.workload, line.workload) for line in lines]
     for axes, (cost, name) in zip(figure.subplots(1, len(costs), sharey=True, squeeze=False)[0], costs, strict=True):
-        draw_bars(axes, lines, labels, cost)
+        draw_bars(axes, lines, labels, cost, by_powers=True)
         axes.set_title(f"{name}: baseline / asyncpg_core", fontsize=9)
     figure.suptitle(f"asyncpg_core beside asyncpg, {loop}, Python {facts['python']}, {facts['cpu']}, {facts['cores']} "
                     f"cores; medians and quartiles of {report['settings']['rounds']} rounds", fontsize=9)

@@ -6,6 +6,9 @@ again with what is left; what comes behind waits in the receive buffer, so a slo
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
 """
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.string cimport memcpy
 cimport cython
 
 from pgproto.messages.backend cimport read_command_tag, read_copy_response
@@ -15,9 +18,14 @@ from pgproto.operations.simple cimport put_query_behind_prelude
 
 from pgproto.errors import InterfaceError
 
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject **data, Py_ssize_t n) except -1
+
 cdef enum:
     # As much as one CopyData of ours holds; the server takes any size.
     CHUNK = 524288
+    # Room for the first rows of a COPY; it doubles.
+    FIRST = 4096
 
 
 @cython.final
@@ -93,8 +101,10 @@ cdef class CopyOut(Operation):
     def __cinit__(self, str sql not None, *, Py_ssize_t high_water=CHUNK):
         self.sql = sql
         self.closes_gate = True
-        self.chunks = []
         self.high_water = high_water
+
+    def __dealloc__(self):
+        Py_XDECREF(self.gathered)
 
     cdef int put(self, WriteBuffer out) except -1:
         return put_query_behind_prelude(self, out, self.sql)
@@ -104,8 +114,7 @@ cdef class CopyOut(Operation):
             return 0
         if kind == c'd':
             if not self.discards:
-                self.chunks.append(body.at[:body.n])
-                self.n_bytes += body.n
+                self.gather(body)
                 if self.n_bytes >= self.high_water:
                     self.is_full = True
                     self.event = READY
@@ -121,12 +130,43 @@ cdef class CopyOut(Operation):
             self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
         return 0
 
+    cdef int gather(self, Slice *body) except -1:
+        """Keep the data of a message, mostly a row of a few bytes, behind the others in the bytes object to be given."""
+        cdef Py_ssize_t n = self.n_bytes + body.n
+        cdef bytes begun
+        if self.gathered == NULL:
+            # As much as the last time, for what goes on mostly goes on; but one long value is no sign of another.
+            self.n_room = max(n, min(self.n_taken, self.high_water + FIRST), FIRST)
+            begun = PyBytes_FromStringAndSize(NULL, self.n_room)
+            Py_INCREF(begun)
+            self.gathered = <PyObject *>begun
+            del begun
+        elif n > self.n_room:
+            self.resize(max(n, 2 * self.n_room))
+        memcpy(PyBytes_AS_STRING(<object>self.gathered) + self.n_bytes, body.at, body.n)
+        self.n_bytes = n
+        return 0
+
+    cdef int resize(self, Py_ssize_t n) except -1:
+        """Give the bytes object room for n bytes; if there is none it is gone, with all that was in it."""
+        self.n_room = n
+        try:
+            _PyBytes_Resize(&self.gathered, n)
+        except MemoryError:
+            self.n_bytes = 0
+            raise
+        return 0
+
     def take(self):
         """Hand over what has come, as one bytes object; `Frontend.resume` then goes on."""
-        cdef bytes data = b"".join(self.chunks)
-        self.chunks = []
-        self.n_bytes = 0
         self.is_full = False
+        if self.gathered == NULL:
+            return b""
+        self.resize(self.n_bytes)
+        data = <object>self.gathered
+        Py_XDECREF(self.gathered)
+        self.gathered = NULL
+        self.n_taken, self.n_bytes = self.n_bytes, 0
         return data
 
     def discard(self):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from benchmarks import bench_codecs
+from benchmarks import bench_codecs, instructions
 from benchmarks.__main__ import absence_lines, parse_arguments, seats_of
 from benchmarks.callgrind import NoCallgrind, per_row, sizes, totals
 from benchmarks.codec_workloads import CODEC_RUNS, COLUMNS, create_tables
@@ -468,6 +468,30 @@ def test_instructions_per_row_are_the_difference_of_two_reads():
     assert per_row(counted, columns) == {"int8": 700, "int4_array": 30}
     with pytest.raises(NoCallgrind, match="8 dumps were expected, 3 were written"):
         per_row(counted[:3], columns)
+
+
+def test_instructions_of_workloads_are_counted_with_numbers_that_they_can_do():
+    for name, (few, many) in instructions.SIZES.items():
+        assert few < many and few % 100 in (0, 5, 10) and WORKLOADS[name].run_name in ALL_RUNS
+        if name.startswith("tb_"):
+            assert few % 10 == many % 10 == 0
+    lines = [instructions.Counted("select_int", "uvloop", 54_800.0, 13_700.0)]
+    assert instructions.table(lines).splitlines()[1].split()[-4:] == ["uvloop", "54.8k", "13.7k", "4.00"]
+
+
+def test_instructions_are_counted_once_for_each_way_to_the_server(monkeypatch):
+    asked = []
+
+    def run_counted(module, *arguments):
+        asked.append(arguments)
+        return [n * 900 for n in range(4 * (len(arguments) - 3))]
+    monkeypatch.setattr(instructions, "run_counted", run_counted)
+    routes = {"main": "unix:", "tcp": "tcp:", "scram": "scram:"}
+    names = ["select_int", "select_int_tcp", "executemany"]
+    found = instructions.count_workloads("asyncpg", "uvloop", routes, names)
+    assert asked == [("asyncpg", "uvloop", "unix:", "select_int", "executemany"),
+                     ("asyncpg", "uvloop", "tcp:", "select_int_tcp")]
+    assert found == {"select_int": 2.25, "executemany": 0.2, "select_int_tcp": 2.25}
 
 
 def test_dumps_are_read_in_the_order_of_their_numbers(tmp_path):

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from asyncpg_core import opening
+from asyncpg_core import dial, opening
 from asyncpg_core.dial import Route
 from asyncpg_core.options import ClientOptions, ConnectOptions, SslMode, TcpAddress, TlsOptions, UnixAddress
 from pgproto.errors import (
@@ -54,6 +54,22 @@ def test_cleartext_password_crosses_a_network_only_if_it_is_named(given, host, i
     else:
         with pytest.raises(InterfaceError, match="allow_cleartext_password=True"):
             authentication.receive(CLEARTEXT_PASSWORD, b"")
+
+
+@pytest.mark.parametrize(("host", "expected"), [
+    ("127.0.0.1", (socket.AF_INET, ("127.0.0.1", 1))), ("::1", (socket.AF_INET6, ("::1", 1, 0, 0)))])
+async def test_an_address_that_is_a_number_is_asked_of_nobody(monkeypatch, host, expected):
+    async def ask(*arguments, **options):
+        raise AssertionError("a thread was asked")
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", ask)
+    assert await dial.resolve_address(TcpAddress(host, 1)) == [expected]
+
+
+async def test_a_name_is_looked_up_by_the_loop(monkeypatch):
+    async def ask(*arguments, **options):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 1))]
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", ask)
+    assert await dial.resolve_address(TcpAddress("db.example", 1)) == [(socket.AF_INET, ("192.0.2.7", 1))]
 
 
 async def test_attempts_share_the_time_that_is_left(monkeypatch):

@@ -1,5 +1,9 @@
 """COPY in both directions, COPY where it is not wanted, streams and portals."""
 
+import gc
+import sys
+import tracemalloc
+
 import pytest
 
 from pgproto.errors import InterfaceError, PostgresError
@@ -257,6 +261,34 @@ def test_copy_out_waits_for_half_a_megabyte_unless_told_otherwise():
     frontend, _ = started(op)
     assert frontend.receive(copy_response("H") + data(bytes(524_287))) == []
     assert frontend.receive(data(b"x")) == [op]
+
+
+def test_rows_of_a_copy_out_lie_behind_each_other_in_what_is_taken():
+    op = CopyOut("copy t to stdout", high_water=100_000)
+    frontend, _ = started(op)
+    frontend.receive(copy_response("H"))
+    rows = [b"%d\n" % n for n in range(10_000)]
+    answer = b"".join(map(data, rows))
+    for _ in range(2):
+        gc.collect()
+        before = sys.getallocatedblocks()
+        frontend.receive(answer)
+        assert sys.getallocatedblocks() - before < 100      # not one for each row
+        assert op.n_bytes == sum(map(len, rows))
+        taken = op.take()
+        assert (taken, hash(taken), op.n_bytes) == (b"".join(rows), hash(b"".join(rows)), 0)
+    frontend.receive(data(b"last"))
+    assert op.take() == b"last" and frontend.receive(data(bytes(300_000))) == [op]
+    # A long message is no reason to expect another one.
+    tracemalloc.start()
+    try:
+        op.take()
+        frontend.resume()
+        frontend.receive(data(b"x"))
+        assert tracemalloc.get_traced_memory()[0] < 250_000
+    finally:
+        tracemalloc.stop()
+    del op, frontend        # with a byte that nobody took
 
 
 def test_copy_out_without_a_sink_throws_the_rest_away():
