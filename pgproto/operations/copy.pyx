@@ -131,7 +131,7 @@ cdef class CopyOut(Operation):
         return 0
 
     cdef int gather(self, Slice *body) except -1:
-        """Keep the data of a message, mostly a row of a few bytes, behind the others in the bytes object to be given."""
+        """Keep the data of a message, mostly a row of a few bytes, behind the others in the object to be given."""
         cdef Py_ssize_t n = self.n_bytes + body.n
         cdef bytes begun
         if self.gathered == NULL:
