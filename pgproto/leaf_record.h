@@ -6,7 +6,7 @@
  * collector from what is really young. Its header is zero, which says "not tracked", so it can be tracked later as any
  * other.
  *
- * Where the header lies is private to Python: two words before the object from 3.10 to 3.12. Elsewhere, and where the
+ * Where the header lies is private to Python: two words before the object from 3.10 to 3.14. Elsewhere, and where the
  * size that sys.getsizeof() tells is another, the public functions are called.
  *
  * Part of record.c.
@@ -14,8 +14,8 @@
 #ifndef PGPROTO_LEAF_RECORD_H
 #define PGPROTO_LEAF_RECORD_H
 
-#if PY_VERSION_HEX >= 0x030A0000 && PY_VERSION_HEX < 0x030D0000 && !defined(PYPY_VERSION) && !defined(Py_REF_DEBUG) \
-    && !defined(Py_TRACE_REFS)
+#if PY_VERSION_HEX >= 0x030A0000 && PY_VERSION_HEX < 0x030F0000 && !defined(PYPY_VERSION) && !defined(Py_REF_DEBUG) \
+    && !defined(Py_TRACE_REFS) && !defined(Py_GIL_DISABLED)
 #define LEAVES_IN_PLACE 1
 #else
 #define LEAVES_IN_PLACE 0
@@ -41,9 +41,13 @@ static inline RecordObject *allocate_leaf_record(Py_ssize_t n)
     }
     head->next = head->previous = 0;
     RecordObject *row = (RecordObject *)(head + 1);
+#if PY_VERSION_HEX < 0x030D0000
     row->ob_base.ob_base.ob_refcnt = 1;
     row->ob_base.ob_base.ob_type = &Record_Type;
     row->ob_base.ob_size = n;
+#else
+    PyObject_InitVar((PyVarObject *)row, &Record_Type, n); /* tells tracers */
+#endif
     return row;
 }
 

@@ -1,8 +1,8 @@
 /* datetime.datetime made without its constructor, which looks again at every field that the decoder has just computed
  * (235 of the 345 instructions of a timestamptz, by callgrind on 3.11).
  *
- * The fields are written through the structs of datetime.h; the object's head is copied from one that Python has made,
- * under the same conditions as in objects_in_place.h.
+ * The fields are written through the structs of datetime.h. Up to 3.12 the object's head is copied from one that Python
+ * has made, as in objects_in_place.h; from 3.13 on PyObject_Init writes it and tells tracers, at a few instructions more.
  */
 #ifndef PGPROTO_DATETIME_IN_PLACE_H
 #define PGPROTO_DATETIME_IN_PLACE_H
@@ -11,8 +11,7 @@
 #include <datetime.h>
 #include <string.h>
 
-#if PY_VERSION_HEX >= 0x030A0000 && PY_VERSION_HEX < 0x030D0000 && !defined(PYPY_VERSION) && !defined(Py_REF_DEBUG) \
-    && !defined(Py_TRACE_REFS)
+#if PY_VERSION_HEX >= 0x030A0000 && !defined(PYPY_VERSION) && !defined(Py_REF_DEBUG) && !defined(Py_TRACE_REFS)
 #define DATETIME_IN_PLACE 1
 #else
 #define DATETIME_IN_PLACE 0
@@ -40,7 +39,11 @@ static inline PyObject *datetime_of_moment(const Moment *moment, PyObject *zone)
         if (value == NULL) {
             return PyErr_NoMemory();
         }
+#if PY_VERSION_HEX < 0x030D0000
         memcpy(value, datetime_head, sizeof(PyObject));
+#else
+        PyObject_Init((PyObject *)value, PyDateTimeAPI->DateTimeType);
+#endif
         value->hashcode = -1;
         value->hastzinfo = (char)is_aware;
         value->fold = 0;

@@ -172,7 +172,14 @@ def fixed_values(format: str, address: int, n: int) -> list[Any]:
 
 
 def plain(format: str, value: Any) -> Any:
-    """Return the Python value that a value of a fixed size stands for."""
+    """Return the Python value that a value of a fixed size stands for; the number where Python has no such day."""
+    try:
+        return plain_of(format, value)
+    except OverflowError:
+        return value
+
+
+def plain_of(format: str, value: Any) -> Any:
     if format == "w:16":
         return uuid.UUID(bytes=value)
     if format.startswith("d:"):
