@@ -9,7 +9,7 @@ import pytest
 import asyncpg_core
 from asyncpg_core import exceptions
 from tests.support.cluster import Cluster
-from tests.support.waiting import until
+from tests.support.waiting import until, until_active
 
 WORKERS = 20
 SIZE = 10
@@ -158,9 +158,11 @@ async def test_a_backend_terminated_inside_a_transaction_says_so_and_the_same_er
     with pytest.raises(exceptions.ConnectionDoesNotExistError) as caught:
         async with connection.transaction():
             await connection.execute("CREATE TEMP TABLE t (a int)")
+            under_way = asyncio.ensure_future(connection.fetchval("SELECT 1 FROM pg_sleep(60)"))
+            await until_active(other, connection, "pg_sleep")
             await other.fetchval("SELECT pg_terminate_backend($1)", connection.get_server_pid())
             try:
-                await connection.fetchval("SELECT 1 FROM pg_sleep(5)")
+                await under_way
             except exceptions.ConnectionDoesNotExistError as error:
                 caught_inside = error
                 raise

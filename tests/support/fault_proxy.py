@@ -62,6 +62,9 @@ class FaultProxy:
 
     async def __aexit__(self, *exc: object) -> None:
         self.is_closed = True
+        # asyncio loses a socket that was accepted in the round in which its listener is closed. The last one to come is
+        # the CancelRequest of a connection that has just been given up.
+        await asyncio.sleep(0.02)
         self.listener.close()
         for task in self.tasks:
             task.cancel()
@@ -69,7 +72,7 @@ class FaultProxy:
         for writer in self.writers:
             writer.transport.abort()
         # What was accepted in this round of the loop is told in the next ones, and what was aborted is closed then.
-        for _ in range(3):
+        for _ in range(10):
             await asyncio.sleep(0)
 
     @property
