@@ -28,7 +28,7 @@ async def all_of(rows):
 
 
 async def is_usable(connection):
-    return await asyncio.wait_for(connection.fetchval("select 1"), 60) == 1    # behind what nobody reads, maybe
+    return await asyncio.wait_for(connection.fetchval("select 1"), 5) == 1
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.support.cluster import TRUST_USER
 from tests.support.features import REASON
 from tests.support.postgres_binaries import Unavailable
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(times(600, 180))]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(times(600, 30))]
 
 N_CLIENTS, N_SERVERS = 16, 3
 KINDS = ["pgbouncer", "newer pgbouncer", "pgpool", "haproxy"]

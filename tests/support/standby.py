@@ -50,7 +50,7 @@ class Standby(Cluster):
 
     def promote(self) -> None:
         """Make a primary of it, and return when it is one."""
-        self.pg_ctl("promote", "-t", "300")
+        self.pg_ctl("promote")
         deadline = time.monotonic() + PROMOTE_SECONDS
         while self.sql("SELECT pg_is_in_recovery()") != [("f",)]:
             assert time.monotonic() < deadline
