@@ -51,11 +51,12 @@ def cluster(pytestconfig: pytest.Config):
 @pytest.fixture(scope="session")
 def dsn(cluster) -> Iterator[str]:
     """The superuser's URI, over the unix socket, or over a line that cuts and delays (tests/support/slow_line.py)."""
-    way = os.environ.get("ASYNCPG_CORE_TEST_PROXY")
+    from tests.support.slow_line import VARIABLE, SlowLine
+
+    way = os.environ.get(VARIABLE)
     if not way:
         yield cluster.dsn()
         return
-    from tests.support.slow_line import SlowLine
 
     with SlowLine(cluster.socket_path, way) as line:
         yield line.dsn

@@ -19,6 +19,7 @@ from asyncpg_core.exceptions import (
     UnsupportedClientFeatureError,
 )
 from tests.support.fault_proxy import FaultProxy
+from tests.support.slow_line import seconds_on_this_line
 
 MANY = "select n, 'text of row ' || n as t from generate_series(1, 300000) as n"
 
@@ -28,7 +29,7 @@ async def all_of(rows):
 
 
 async def is_usable(connection):
-    return await asyncio.wait_for(connection.fetchval("select 1"), 5) == 1
+    return await asyncio.wait_for(connection.fetchval("select 1"), seconds_on_this_line(5)) == 1
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from tests.support.cluster import TRUST_USER
 from tests.support.features import REASON
 from tests.support.postgres_binaries import Unavailable
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(times(600, 30))]
+# Of the tests alone: what fetches a pooler's packages has bounds of its own.
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(times(600, 30), func_only=True)]
 
 N_CLIENTS, N_SERVERS = 16, 3
 KINDS = ["pgbouncer", "newer pgbouncer", "pgpool", "haproxy"]
@@ -54,8 +55,9 @@ def started(cluster):
 
 
 @pytest.fixture
-def through(started):
-    """Returns what connect needs for a kind of pooler."""
+def through(started, request):
+    """Returns what connect needs for a kind of pooler; the one of the test's parameter `kind` is started."""
+    started(request.node.callspec.params["kind"])
     return lambda kind: {"host": "127.0.0.1", "port": started(kind).port, "user": TRUST_USER, "database": "postgres",
                          "ssl": False}
 
@@ -216,13 +218,12 @@ async def test_nothing_is_left_of_all_the_statements(through, connect_all, kind)
 
 
 @pytest.mark.parametrize("setting", [{}, {"prepare": "never"}, {"prepare": "auto", "prepare_threshold": 10**9}])
-@pytest.mark.parametrize("newer", [False, True])
-async def test_interleaved_unnamed_statements_are_never_answered_by_each_other(cluster, started, connect_all, newer,
-                                                                              setting):
+@pytest.mark.parametrize("kind", TRANSACTION_MODE)
+@pytest.mark.usefixtures("through")
+async def test_interleaved_unnamed_statements_are_never_answered_by_each_other(cluster, connect_all, kind, setting):
     """Two clients with one server process: whatever one of them has parsed is what the other finds."""
-    started(KINDS[newer])
     n_rounds = times(10_000, 400) // (6 if setting else 2)
-    with start(KINDS[newer], cluster, pool_size=1) as bouncer:
+    with start(kind, cluster, pool_size=1) as bouncer:
         where = {"host": "127.0.0.1", "port": bouncer.port, "user": TRUST_USER, "database": "postgres", "ssl": False}
         a, b = await connect_all(where, 2, **setting)
         wrong = 0
@@ -235,7 +236,7 @@ async def test_interleaved_unnamed_statements_are_never_answered_by_each_other(c
         await asyncio.gather(
             ask(a, "SELECT $1::int + 1", lambda n: n + 1), ask(b, "SELECT $1::int * 2", lambda n: n * 2))
         assert wrong == 0
-        note("interleaved unnamed statements", kind=KINDS[newer], setting=str(setting or "none"), answers=2 * n_rounds,
+        note("interleaved unnamed statements", kind=kind, setting=str(setting or "none"), answers=2 * n_rounds,
              wrong=wrong)
 
 
@@ -252,9 +253,10 @@ async def test_a_pool_whose_one_shots_share_connections_needs_no_setting(through
     assert table() == 101
 
 
-async def test_names_that_a_pooler_follows_can_be_chosen(cluster, started, connect_all):
-    started("newer pgbouncer")
-    with start("newer pgbouncer", cluster, max_prepared_statements=100) as bouncer:
+@pytest.mark.parametrize("kind", ["newer pgbouncer"])
+@pytest.mark.usefixtures("through")
+async def test_names_that_a_pooler_follows_can_be_chosen(cluster, connect_all, kind):
+    with start(kind, cluster, max_prepared_statements=100) as bouncer:
         where = {"host": "127.0.0.1", "port": bouncer.port, "user": TRUST_USER, "database": "postgres", "ssl": False}
         connections = await connect_all(where, N_CLIENTS, prepare="always")
 
