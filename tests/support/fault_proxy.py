@@ -123,9 +123,14 @@ class FaultProxy:
         down = asyncio.ensure_future(self.pump(server_reader, writer, from_server=True))
         try:
             await asyncio.gather(up, down)
+            # To close with something unread is to reset the connection, which the server would tell of.
+            with contextlib.suppress(ConnectionError):
+                while await server_reader.read(65536):
+                    pass
         finally:
             up.cancel()
             down.cancel()
+            server_writer.close()
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool) -> None:
         with contextlib.suppress(ConnectionError):
@@ -157,7 +162,10 @@ class FaultProxy:
                     writer.write(piece)
                     await writer.drain()
         await self.flow.wait()
-        writer.close()
+        if from_server or not writer.can_write_eof():
+            writer.close()
+        elif not writer.is_closing():
+            writer.write_eof()
 
     async def deliver(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
         """Pass to the client what the server has said."""
