@@ -16,7 +16,6 @@ from pgproto.errors import (
     DecodeError,
     InterfaceError,
     OutdatedSchemaCacheError,
-    ProtocolError,
     UnsupportedClientFeatureError,
 )
 from pgproto.messages.backend import Column
@@ -192,19 +191,20 @@ def make_stream(rng: random.Random) -> Case:
 
     readers = [RowReader(statement, Record) for _ in range(2)]
 
-    def read(which: int, pieces: list[bytes]) -> tuple[str, str]:
-        """The rows in front of the fault, and the fault."""
+    def read(which: int, pieces: list[bytes]) -> tuple[list[Record], str]:
+        """The rows, and the fault: in front of one no rows count."""
         found: list[Record] = []
         try:
             for piece in pieces:
                 found += readers[which].read(piece)
             readers[which].end()
         except PROMISED as error:
-            return "" if not isinstance(error, ProtocolError) else "dead", type(typed(error)).__name__
-        return repr(found), ""
+            return [], type(typed(error)).__name__
+        return found, ""
 
     def check(seen: Any) -> None:
-        again = read(1, others)
+        # As text, which costs more than the rows and is not theirs: nan is nan.
+        seen, again = repr(seen), repr(read(1, others))
         insist(again == seen, f"another way of cutting the stream has another outcome: {seen}, {again}")
 
     n_numerics = len(rows) * sum(oid in NUMERICS for oid, _, _ in picked)
