@@ -104,6 +104,17 @@ def test_an_error_at_every_place_of_an_operation_is_its_outcome(answer):
     assert is_idle(frontend)
 
 
+def test_rows_behind_one_that_cannot_be_read_are_not_kept():
+    frontend = ready_frontend()
+    op, behind = execute(), execute()
+    submit_all(frontend, [op, behind])
+    answer = BOUND + data_row(b"too long") + data_row(int4(2)) + complete("SELECT 2") + ready()
+    assert drive(frontend, [answer, rows_answer(3) + ready()]) == [op, behind]
+    assert op.take_rows() == [] and outcome(op)[3] is not None
+    assert outcome(behind)[1:4] == ([(3,)], "SELECT 1", None)
+    assert is_idle(frontend)
+
+
 def test_a_severity_that_is_no_errors_does_not_make_an_error_response_less_of_one():
     frontend = ready_frontend()
     op = execute()

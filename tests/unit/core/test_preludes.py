@@ -1,5 +1,7 @@
 """What travels in front of an operation, the reset of a session, and executemany."""
 
+import struct
+
 import pytest
 
 from pgproto import owed
@@ -213,6 +215,7 @@ def test_a_script_with_names_is_parsed_once():
     first, again = named_script(statements, "reset")
     assert (kinds(first), kinds(again)) == ("PBEPBE", "BEBE")
     assert [name in again and name in first for name in (b"reset_0\0", b"reset_1\0")] == [True, True]
+    assert again.endswith(message("E", struct.pack("!xi", 0))) and again.count(message("E", struct.pack("!xi", 0))) == 2
     script = Script(statements, first)
     assert submit_all(frontend, [script]) == first + SYNC
     assert drive(frontend, [DONE * 2 + ready()]) == [script] and script.is_durable

@@ -10,6 +10,7 @@ from pgproto.frontend import Frontend
 from pgproto.messages.frontend import cancel_request, ssl_request
 from pgproto.operations.copy import CopyIn
 from pgproto.operations.extended import Close, Execute, ExecuteMany, Prepare
+from pgproto.operations.operation import Group
 from pgproto.operations.simple import SimpleQuery
 from pgproto.trace import RECEIVED, Tracer
 from tests.support.backend_bytes import (
@@ -198,3 +199,24 @@ def test_a_copy_that_the_caller_feeds_is_listed_as_far_as_the_frontend_puts_it()
     frontend.receive(copy_response("G"))
     assert lines() == ["F 11 Query 'copy t'", "B 7 CopyInResponse 0 0 []"]
     assert rows_answer(1)
+
+
+def test_what_puts_nothing_is_not_traced():
+    class Listed:
+        def __init__(self):
+            self.calls = []
+
+        def sent(self, messages):
+            self.calls.append(bytes(messages))
+
+        def received(self, kind, body):
+            pass
+
+    frontend = ready_frontend()
+    frontend.tracer = tracer = Listed()
+    group = Group()
+    many = ExecuteMany(statement("insert", columns=None), [()])
+    many.group, many.ends_group = group, False
+    frontend.submit(many)
+    frontend.put_more(many)
+    assert b"".join(tracer.calls) == frontend.take_output() and b"" not in tracer.calls
