@@ -13,4 +13,5 @@ cdef int refuse_inside_copy(object gate) except -1
 cdef bint names_types(Call call, Operation op)
 cdef object value_of(Call call, Operation op)
 cdef bint has_members(object queue, Group group) except -1
+cdef bint lacks_statement(object queue, Group group) except -1
 cdef bint is_in_group(Frontend frontend) except -1

@@ -111,6 +111,15 @@ cdef bint has_members(object queue, Group group) except -1:
     return False
 
 
+cdef bint lacks_statement(object queue, Group group) except -1:
+    """Whether a member of the group that somebody waits for waits for its statement itself."""
+    cdef Call call
+    for call in queue:
+        if call.group is group and call.phase == STARTED and call.op is None:
+            return True
+    return False
+
+
 cdef bint is_in_group(Frontend frontend) except -1:
     """Whether a group is half written: only its members may be written, and nothing is answered before its Sync."""
     gate = frontend.gate

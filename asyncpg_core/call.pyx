@@ -25,6 +25,7 @@ cdef extern from "Python.h":
     int PyContext_Exit(object) except -1
     object PyContext_CopyCurrent()
     PyObject *PyObject_Vectorcall(PyObject *, PyObject *const *, size_t, PyObject *) except NULL
+    object PyObject_CallOneArg(object callable, object argument)
 
 cdef tuple context_keyword = ("context",)
 
@@ -310,9 +311,8 @@ cdef class Call:
                 return 0        # It is executed once more.
         if self.callback is None:
             return 0
-        if self.owner.wakes is not None:
-            self.owner.wakes.append(self)
-            return 0
+        if self.owner.collects:
+            return self.owner.collect(self)
         callback = self.callback
         self.callback = None
         call_in_context(self.owner.call_soon, callback, self, self.context)
@@ -344,7 +344,7 @@ cdef class Call:
             call_in_context(self.owner.call_soon, callback, self, context)
             return self.wake_others()
         try:
-            callback(self)
+            PyObject_CallOneArg(callback, self)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
@@ -409,7 +409,9 @@ cdef PyObject *call_next(PyObject *self) except? NULL:
 
 
 cdef PyObject *call_result(PyObject *self, PyObject *ignored) except NULL:
-    outcome = (<Call>self).result()
+    if (<Call>self).phase < DONE:
+        raise InvalidStateError("Result is not set.")
+    outcome = (<Call>self).outcome()
     Py_INCREF(outcome)
     return <PyObject *>outcome
 

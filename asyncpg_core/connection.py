@@ -47,11 +47,40 @@ OtherT = TypeVar("OtherT", bound=Record)
 ConnectionT = TypeVar("ConnectionT", bound="Connection[Any]")
 
 
+class Unclosed:
+    """Warns when a connection is gone that nobody has closed, and closes its session.
+
+    Its own object, because a finalizer of the class would be asked at the end of every borrower's connection too.
+    """
+
+    __slots__ = ("cls", "identity", "is_expected", "loop", "session", "source")
+
+    def __init__(self, connection: Connection[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.cls = type(connection)
+        self.identity = id(connection)
+        self.session = connection._session
+        self.loop = loop
+        self.is_expected = False
+        self.source = "run in asyncio debug mode to see where it was created"
+        if loop.get_debug():
+            self.source = f"it was created at:\n{''.join(traceback.format_stack())}"
+
+    def __del__(self) -> None:
+        if self.is_expected or self.session.is_closed:
+            return
+        warnings.warn(f"unclosed connection <{naming.name_of(self.cls)} connected {self.identity:#x}>; {self.source}",
+                      ResourceWarning, stacklevel=2)
+        if self.loop.is_closed():
+            self.session.say_goodbye()
+        else:
+            self.loop.call_soon_threadsafe(self.session.say_goodbye)
+
+
 class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=Patchable):
     """A session with the server; made by `connect` or lent by a pool."""
 
     __slots__ = ("_protocol", "_session", "_calls", "_transport", "_loop", "_addr", "_config", "_params",
-                 "_top_transaction", "_lease", "_pool", "_server_version", "_known_reset", "_is_raw", "_source",
+                 "_top_transaction", "_lease", "_pool", "_server_version", "_known_reset", "_unclosed",
                  "__weakref__")
     _transaction_class = Transaction
 
@@ -70,10 +99,7 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
         self._pool: Any = None
         self._server_version: ServerVersion | None = None
         self._known_reset: tuple[str, ...] | None = None
-        self._is_raw = True
-        self._source = "run in asyncio debug mode to see where it was created"
-        if loop.get_debug():
-            self._source = f"it was created at:\n{''.join(traceback.format_stack())}"
+        self._unclosed: Unclosed | None = Unclosed(self, loop)
 
     def __repr__(self) -> str:
         released = self._pool is not None and self._lease is None
@@ -85,18 +111,13 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
             state = "closed" if self._session.is_closed else "connected"
         return f"<{naming.name_of(type(self))} {state} {id(self):#x}>"
 
-    def __del__(self) -> None:
-        if getattr(self, "_is_raw", False) and not self._session.is_closed:
-            warnings.warn(f"unclosed connection {self!r}; {self._source}", ResourceWarning, stacklevel=2)
-            if self._loop.is_closed():
-                self._session.say_goodbye()
-            else:
-                self._loop.call_soon_threadsafe(self._session.say_goodbye)
+    def _belong_to_pool(self) -> None:
+        """A pool closes the session: that its own connection goes away says nothing."""
+        if self._unclosed is not None:
+            self._unclosed.is_expected = True
 
-    def _new_face(self) -> Connection[Any]:
-        """Return another connection object on the same session, for a pool to lend."""
-        cls = type(self)
-        face = cls.__new__(cls)
+    def _share_with(self, face: Connection[Any], lease: Any, pool: Any) -> None:
+        """Let another connection object, that a pool lends, be on the same session."""
         face._protocol = self._protocol
         face._session = self._session
         face._calls = self._session.calls
@@ -108,11 +129,16 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
         face._top_transaction = None
         face._server_version = self._server_version
         face._known_reset = self._known_reset
-        face._is_raw = False
-        attributes = getattr(self, "__dict__", None)
-        if attributes is not None:
-            object.__setattr__(face, "__dict__", attributes)
-        return face
+        face._lease = lease
+        face._pool = pool
+
+    def _part_from_session(self, released: Any, calls: Any) -> None:
+        """A borrower's connection is given back: from now on every call is refused."""
+        self._lease = None
+        self._session = released
+        self._calls = calls
+        self._top_transaction = None
+        self._server_version = None
 
     def _check_open(self) -> None:
         if self._session.is_closed:

@@ -35,6 +35,16 @@ cdef class Endpoint:
         """A Call that this endpoint has a hook on is done."""
         return 0
 
+    cdef int collect(self, object call) except -1:
+        """A call is done, and is told at the end of the read callback. Mostly there is one, which needs no list."""
+        if self.first_wake is None:
+            self.first_wake = call
+        elif self.wakes is None:
+            self.wakes = [self.first_wake, call]
+        else:
+            self.wakes.append(call)
+        return 0
+
     cdef int on_received(self) except -1:
         """Bytes have come into the frontend's receive buffer."""
         return 0

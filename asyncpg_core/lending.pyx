@@ -218,7 +218,7 @@ cdef class Lender(Endpoint):
         cdef Call call
         cdef Py_ssize_t n = self.state.share_of_waiters()
         waiters = self.state.waiters
-        while n > 0 and waiters and type(waiters[0]) is Call and member in self.state.carriers:
+        while n > 0 and waiters and type(waiters[0]) is Call and member.is_carrier:
             call = waiters[0]
             if call.phase == STARTED:
                 if not self.may_ride(call, member):

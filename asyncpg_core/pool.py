@@ -237,7 +237,7 @@ class Pool(PoolQueries[RecordT], PoolCopying, PoolColumns, Generic[RecordT]):
         except BaseException:
             connection.terminate()
             raise
-        connection._is_raw = False
+        connection._belong_to_pool()
         # The loop keeps the session; a pool that everybody has forgotten goes.
         connection._session.on_end = weakly(self._on_session_end)
         connection._session.on_reset_failed = weakly(self._resets.on_failed)

@@ -16,6 +16,7 @@ cdef class PoolMember(Member):
     cdef Py_ssize_t n_changes_known         # ParameterStatus messages seen when its server was what it should be
     cdef bint is_changed                    # a one-shot call has changed the session, or may have
     cdef double trip_seconds
+    cdef bint has_attributes                # of a user's class: its faces share them
     cdef object face                        # weak reference to the borrower's connection, or None
     cdef tuple reset_statements
     cdef object __weakref__

@@ -5,15 +5,20 @@ same class on the same session: cheap, and dead after its release whoever has th
 attributes on its instances finds them on every face.
 """
 import contextlib
-import weakref
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from asyncpg_core.call_maker import CallMaker
 from asyncpg_core.released import ReleasedEndpoint, prelude_of
 from asyncpg_core.watchers import end_hearing, move_hearing
 from pgproto.codecs.catalogue import TypeCache
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        object (*tp_new)(PyTypeObject *cls, object arguments, PyObject *keywords)
+    object PyWeakref_NewRef(object referred, PyObject *callback)
 
 cdef extern from "atomic_count.h":
     int64_t count "apc_count" (int64_t *count, int64_t change) noexcept
@@ -27,7 +32,7 @@ RELEASED = ReleasedEndpoint()
 RELEASED_CALLS = CallMaker(RELEASED)
 # Members that were connected. Not itertools.count(): without the GIL it can go back (3.13).
 cdef int64_t n_members = 0
-cdef object reference_to = weakref.ref
+cdef tuple no_arguments = ()
 
 
 @cython.final
@@ -41,6 +46,7 @@ cdef class PoolMember(Member):
         self.generation = generation
         self.number = count(&n_members, 1)
         self.trip_seconds = getattr(session, "round_trip", 0.0)
+        self.has_attributes = hasattr(connection, "__dict__")
 
     @property
     def is_resetting(self):
@@ -48,6 +54,9 @@ cdef class PoolMember(Member):
 
     @property
     def round_trip(self):
+        return self.trip_seconds
+
+    cdef double trip(self) except? -1:
         return self.trip_seconds
 
     cdef bint resets(self) except -1:
@@ -73,10 +82,13 @@ cdef class PoolMember(Member):
 
     cdef object new_face(self, object pool):
         """Return a borrower's connection on the session."""
-        face = self.connection._new_face()
-        face._lease = self
-        face._pool = pool
-        self.face = reference_to(face)
+        cdef type cls = type(self.connection)
+        # As cls.__new__(cls): asked for in Python, the method is looked up and wrapped each time.
+        face = (<PyTypeObject *>cls).tp_new(<PyTypeObject *>cls, no_arguments, NULL)
+        self.connection._share_with(face, self, pool)
+        if self.has_attributes:
+            object.__setattr__(face, "__dict__", self.connection.__dict__)
+        self.face = PyWeakref_NewRef(face, NULL)
         return face
 
     cdef tuple reset_query(self):
@@ -87,7 +99,7 @@ cdef class PoolMember(Member):
 
     def lend(self, face):
         """Remember who has the member."""
-        self.face = reference_to(face)
+        self.face = PyWeakref_NewRef(face, NULL)
 
     def face_alive(self):
         """Return the face of the current lease, None if there is none."""
@@ -105,11 +117,7 @@ cdef int cut_off(object face) except -1:
     session = face._session
     if type(session) is not Session or (<Session>session).on_told is not None:
         end_hearing(session)
-    face._lease = None
-    face._session = RELEASED
-    face._calls = RELEASED_CALLS
-    face._top_transaction = None
-    face._server_version = None
+    face._part_from_session(RELEASED, RELEASED_CALLS)
     return 0
 
 

@@ -13,7 +13,9 @@ cdef class Member:
     cdef public Py_ssize_t n_ridden         # how many it was lent to since it was idle
     cdef public double lent_at              # to the first of them
     cdef public double moved_at             # when it was lent to them, or one of them was done last
+    cdef bint is_carrier                    # plain one-shot calls may join those that have it
     cdef bint resets(self) except -1
+    cdef double trip(self) except? -1
 
 
 @cython.final
@@ -50,5 +52,6 @@ cdef class PoolState:
     cdef int note_wait(self, double seconds) except -1
     cdef Member carrier_for_one_more(self, double now)
     cdef Py_ssize_t most_riders(self)
+    cpdef int start_carrying(self, Member member) except -1
     cdef int stop_carrying(self, Member member) except -1
     cdef int note_pace(self, Member member, double now) except -1

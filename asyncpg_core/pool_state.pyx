@@ -49,6 +49,9 @@ cdef class Member:
     cdef bint resets(self) except -1:
         return self.is_resetting
 
+    cdef double trip(self) except? -1:
+        return self.round_trip
+
 
 @cython.final
 cdef class PoolState:
@@ -269,15 +272,18 @@ cdef class PoolState:
 
     # Sharing
 
-    def start_carrying(self, Member member not None):
+    cpdef int start_carrying(self, Member member) except -1:
         """Plain one-shot calls alone have the member: more of them may join."""
-        if self.n_lanes and member not in self.carriers:
+        if self.n_lanes and not member.is_carrier:
             self.carriers.append(member)
+            member.is_carrier = True
+        return 0
 
     cdef int stop_carrying(self, Member member) except -1:
         """Nobody joins the member's calls any more."""
-        if member in self.carriers:
+        if member.is_carrier:
             self.carriers.remove(member)
+            member.is_carrier = False
         return 0
 
     def riders_limit(self):
@@ -323,7 +329,7 @@ cdef class PoolState:
         cdef double seconds
         if member.n_ridden == 0 or self.n_lanes == 0:
             return 0
-        seconds = (now - member.lent_at - <double>member.round_trip) / member.n_ridden
+        seconds = (now - member.lent_at - member.trip()) / member.n_ridden
         if self.pace == UNKNOWN_PACE or seconds > self.pace * MEMORY:
             self.pace = max(seconds, 0.0)
         else:

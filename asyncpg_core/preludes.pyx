@@ -86,5 +86,6 @@ cdef class Preludes:
 
     cdef int clear(self) except -1:
         """Nobody's transaction is wanted any more."""
-        self.cut(0, len(self.statements))
+        if self.is_owed:
+            self.cut(0, len(self.statements))
         return 0

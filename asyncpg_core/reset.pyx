@@ -9,7 +9,7 @@ cimport cython
 
 from asyncpg_core.call cimport STARTED, Call
 from asyncpg_core.statement_cache cimport CachedStatement
-from pgproto.operations.extended cimport Execute
+from pgproto.operations.extended cimport Execute, Script, script_again
 from pgproto.operations.operation cimport SyncPoint
 
 from asyncpg_core.statement_cache import new_name
@@ -69,7 +69,7 @@ cdef class Reset:
             self.n_deallocations = frontend.n_deallocations_of_all
             self.naming = Script(statements, messages)
             return self.naming
-        return Script(statements, self.again, parses=False)
+        return script_again(statements, self.again)
 
     cdef bint goes_in_front_of(self, Operation op, Frontend frontend) except -1:
         """Write the reset in front of the borrower's first operation, under one Sync, if that is possible."""

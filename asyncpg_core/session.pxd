@@ -26,6 +26,7 @@ cdef class Session(Endpoint):
     cdef object queue                       # deque of Calls that are not written, in their order
     cdef Descriptions descriptions
     cdef bint is_ticking
+    cdef object on_tick                     # `tick`, bound once, or None
     cdef public bint is_closed
     cdef bint is_parting                    # Terminate is sent
     cdef public str closed_text             # what a call is told then, if it is not the ordinary text
@@ -61,6 +62,7 @@ cdef class Session(Endpoint):
     cdef object __weakref__
 
     cdef int make_operation(self, Call call) except -1
+    cdef int wake(self, bint at_once) except -1
     cdef int wake_together(self, list wakes) except -1
     cpdef int tick(self) except -1
     cpdef int tick_soon(self) except -1

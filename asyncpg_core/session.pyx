@@ -16,7 +16,7 @@ from pgproto.operations.operation cimport Group, SETTLED
 from pgproto.operations.simple cimport SimpleQuery
 
 from asyncpg_core.binding cimport (
-    bind_described, bind_explicit, has_members, is_in_group, names_types, refuse_inside_copy, value_of)
+    bind_described, bind_explicit, has_members, is_in_group, lacks_statement, names_types, refuse_inside_copy, value_of)
 from asyncpg_core.call cimport COPY, EXECUTE_SCRIPT, PREPARE, RUN, STARTED
 from asyncpg_core.call_maker cimport CallMaker, sql_text
 from asyncpg_core.deadlines cimport Deadlines
@@ -130,16 +130,19 @@ cdef class Session(Endpoint):
         """Write what is queued in the next round of the loop, once for all that ask."""
         if not self.is_ticking and not self.is_waking:
             self.is_ticking = True
-            self.call_soon(self.tick)
+            if self.on_tick is None:
+                self.on_tick = self.tick
+            self.call_soon(self.on_tick)
         return 0
 
     cpdef int tick(self) except -1:
         """Write what was started in this round of the loop."""
         self.is_ticking = False
-        if not self.is_closed:
-            self.pump()
-            self.transport.flush()
-        return 0
+        if self.is_closed:
+            self.on_tick = None     # It knows the session.
+            return 0
+        self.pump()
+        return self.transport.flush()
 
     # Writing
 
@@ -198,14 +201,9 @@ cdef class Session(Endpoint):
     def is_withheld(self, Group group not None):
         """Whether the pipeline block is still collecting, or a member waits for its statement: once the first member is
         written, nobody but the group may write, and a Prepare could not."""
-        cdef Call call
         if self.pipeline is not None and self.pipeline.holds(group):
             return True
-        if group.n_written == 0:
-            for call in self.queue:
-                if call.group is group and call.phase == STARTED and call.op is None:
-                    return True
-        return False
+        return group.n_written == 0 and lacks_statement(self.queue, group)
 
     cdef int pump_describing(self) except -1:
         """Write the Prepares that are asked for."""
@@ -283,28 +281,29 @@ cdef class Session(Endpoint):
     # Reading
 
     cdef int on_received(self) except -1:
-        cdef list wakes
-        cdef Call call
-        if self.wakes is not None:
-            # A task that was resumed below reads on: its wakes belong to the outer round.
-            return self.take_in()
-        self.wakes = wakes = []
+        if self.collects:
+            return self.take_in()   # In the middle of reading: the wakes belong to the outer round.
+        self.collects = True
         try:
             self.take_in()
         except BaseException:
-            self.wakes = None
-            for call in wakes:
-                call.wake()
+            self.wake(False)
             raise
-        self.wakes = None
-        if self.transport.is_direct_now() and self.on_told is None:     # What was told first is heard first.
-            if len(wakes) > 1:
-                return self.wake_together(wakes)
-            for call in wakes:
-                call.run_callback()
-        else:
-            for call in wakes:
-                call.wake()
+        # What was told first is heard first.
+        return self.wake(self.transport.is_direct_now() and self.on_told is None)
+
+    cdef int wake(self, bint at_once) except -1:
+        """Tell whoever waits for the calls that were done in this read callback: now, or from the loop."""
+        cdef Call first = self.first_wake, call
+        cdef list wakes = self.wakes
+        self.collects = False
+        if first is None:
+            return 0
+        self.first_wake = self.wakes = None
+        if at_once:
+            return first.run_callback() if wakes is None else self.wake_together(wakes)
+        for call in wakes or (first,):
+            call.wake()
         return 0
 
     cdef int take_in(self) except -1:
@@ -559,7 +558,7 @@ cdef class Session(Endpoint):
         self.canceller.stop()
         if self.watchers is not None:
             self.watchers.tell_end(self)
-            self.wakes = None       # Who waits goes on from the loop, after those who are told.
+            self.collects = False   # Who waits goes on from the loop, after those who are told.
         farewell = self.frontend.farewell
         lost = self.frontend.lose()
         queue = list(self.queue) + self.introspector.held_calls()

@@ -39,9 +39,20 @@ from benchmarks.recordings import (
 )
 from pgproto.columns.plan import ColumnOptions
 from pgproto.columns.sink import ColumnSink, columnar_statement
+from pgproto.operations.copy import CopyOut
 from pgproto.operations.extended import Execute
 from pgproto.row_sinks import Records
-from tests.support.backend_bytes import BOUND, complete, data_row, ready, ready_frontend, statement
+from tests.support.backend_bytes import (
+    BOUND,
+    COPY_DONE,
+    complete,
+    copy_response,
+    data_row,
+    message,
+    ready,
+    ready_frontend,
+    statement,
+)
 
 GATHERED = 50
 # What a read of the socket brings at once, about; a row may lie across two.
@@ -98,6 +109,29 @@ async def columns_read(oids: tuple[int, ...], _socket: str) -> AsyncIterator[Ope
         for piece in answer_of(oids, n_rows):
             frontend.receive(piece)
         assert sum(len(batch) for batch in op.take_rows()) == n_rows
+    yield read
+
+
+@cache
+def copied_answer(oids: tuple[int, ...], n_rows: int) -> list[bytes]:
+    """Return the answer to a COPY of so many rows in its text form, in pieces."""
+    line = b"\t".join(value or b"\\N" for value in row_of(oids).rows[0]) + b"\n"
+    answer = copy_response("H", 0) + message("d", line) * n_rows + COPY_DONE + complete(f"COPY {n_rows}") + ready()
+    return [answer[at:at + PIECE] for at in range(0, len(answer), PIECE)]
+
+
+@asynccontextmanager
+async def copy_out(_socket: str) -> AsyncIterator[Operations]:
+    """A row of a COPY TO STDOUT, from its CopyData to the bytes that are handed over."""
+    frontend = ready_frontend()
+
+    async def read(n_rows: int) -> None:
+        op = CopyOut("COPY t TO STDOUT")
+        frontend.submit(op)
+        frontend.take_output()
+        for piece in copied_answer(WIDE, n_rows):
+            frontend.receive(piece)
+        assert len(op.take()) % n_rows == 0
     yield read
 
 
@@ -211,6 +245,7 @@ BUDGETED = {one.name: one for one in (
     Budgeted("row of 7 columns", partial(rows_read, WIDE), 500, 2500),
     Budgeted("row of 7 columns as Arrow", partial(columns_read, WIDE), 500, 2500),
     *(Budgeted(f"row of {name}", partial(rows_read, (oid,)), 500, 2500) for name, oid in SINGLE.items()),
+    Budgeted("row of COPY out", copy_out, 500, 2500),
     Budgeted("query through the frontend", frontend_query, 100, 600),
     Budgeted("connection.fetch", connection_fetch, 100, 400),
     Budgeted("acquire and fetch", acquire_query, 100, 400),

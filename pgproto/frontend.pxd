@@ -42,6 +42,7 @@ cdef class Frontend:
     cdef bint may_send(self, Operation op)
     cdef list feed(self)
     cdef int consume(self, list events) except -1
+    cdef int take_data(self, Operation op) except -1
     cdef int note_deallocation(self, Slice *body) noexcept
     cdef int recover(self, object error) except -1
     cdef int check_length(self, unsigned char kind, Py_ssize_t n) except -1

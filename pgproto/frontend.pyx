@@ -15,9 +15,11 @@ from pgproto.limits cimport (
 from pgproto.messages.backend cimport (
     read_error_fields, read_notification, read_parameter_status, read_ready_for_query)
 from pgproto.messages.frontend cimport put_terminate
+from pgproto.operations.copy cimport CopyOut
 from pgproto.operations.extended cimport ExecuteMany
 from pgproto.operations.operation cimport (
-    AUTHENTICATE, COPY_OUT, DONE, ILLEGAL, N_DEBTS, NOTHING, QUERY, QUERY_COPY_BOTH, SESSION, SETTLED, SYNC, SyncPoint)
+    AUTHENTICATE, COPY_OUT, DONE, ILLEGAL, N_DEBTS, NOTHING, QUERY, QUERY_COPY_BOTH, QUERY_COPY_OUT, SESSION,
+    SETTLED, SYNC, SyncPoint)
 from pgproto.operations.startup cimport Startup
 
 from pgproto.errors import InterfaceError, MalformedBody, ProtocolError, server_error
@@ -289,7 +291,9 @@ cdef class Frontend:
             op.on_message(kind, &body, self.out)
             if outcome != DONE:
                 op.state = outcome
-                if outcome == AUTHENTICATE:
+                if outcome == QUERY_COPY_OUT:
+                    self.take_data(op)
+                elif outcome == AUTHENTICATE:
                     self.on_authentication(op)
             elif kind == c'Z':
                 if op.n_prelude > 0 and op.debts[op.at] == QUERY:
@@ -301,6 +305,25 @@ cdef class Frontend:
                 self.on_paid(op)
             if op.is_full:
                 events.append(op)
+
+    cdef int take_data(self, Operation op) except -1:
+        """Let a COPY keep the rows that are here: a CopyData behind another changes nothing that the table knows."""
+        cdef CopyOut copy
+        cdef unsigned char kind
+        cdef Slice body
+        if type(op) is not CopyOut or self.tracer is not None:
+            return 0
+        copy = <CopyOut>op
+        body.at, body.n = NULL, 0
+        while not copy.is_full:
+            if self.input.frame(&kind, &body) == 0 or kind != c'd':
+                return 0
+            self.current = kind
+            if body.n + 4 > MESSAGE_RECEIVED_SHORT_MAX:
+                self.check_length(kind, body.n)
+            self.input.take_frame(body.n)
+            copy.keep(&body)
+        return 0
 
     cdef int note_deallocation(self, Slice *body) noexcept:
         """Count the commands after which no prepared statement is left, and those that dropped one or all."""

@@ -6,9 +6,8 @@ again with what is left; what comes behind waits in the receive buffer, so a slo
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
 """
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.string cimport memcpy
 cimport cython
 
 from pgproto.messages.backend cimport read_command_tag, read_copy_response
@@ -113,11 +112,7 @@ cdef class CopyOut(Operation):
         if self.at < self.n_prelude:
             return 0
         if kind == c'd':
-            if not self.discards:
-                self.gather(body)
-                if self.n_bytes >= self.high_water:
-                    self.is_full = True
-                    self.event = READY
+            self.keep(body)
         elif kind == c'H':
             self.formats = read_copy_response(body[0])[1]
         elif kind == c'C':
@@ -130,21 +125,13 @@ cdef class CopyOut(Operation):
             self.on_failure(InterfaceError("the statement is not a COPY .. TO STDOUT"))
         return 0
 
-    cdef int gather(self, Slice *body) except -1:
-        """Keep the data of a message, mostly a row of a few bytes, behind the others in the object to be given."""
-        cdef Py_ssize_t n = self.n_bytes + body.n
-        cdef bytes begun
-        if self.gathered == NULL:
-            # As much as the last time, for what goes on mostly goes on; but one long value is no sign of another.
-            self.n_room = max(n, min(self.n_taken, self.high_water + FIRST), FIRST)
-            begun = PyBytes_FromStringAndSize(NULL, self.n_room)
-            Py_INCREF(begun)
-            self.gathered = <PyObject *>begun
-            del begun
-        elif n > self.n_room:
-            self.resize(max(n, 2 * self.n_room))
-        memcpy(PyBytes_AS_STRING(<object>self.gathered) + self.n_bytes, body.at, body.n)
-        self.n_bytes = n
+    cdef int begin_gathering(self, Py_ssize_t n) except -1:
+        """Make the object to be given, with room for n bytes at least."""
+        # As much as the last time, for what goes on mostly goes on; but one long value is no sign of another.
+        self.n_room = max(n, min(self.n_taken, self.high_water + FIRST), FIRST)
+        cdef bytes begun = PyBytes_FromStringAndSize(NULL, self.n_room)
+        Py_INCREF(begun)
+        self.gathered = <PyObject *>begun
         return 0
 
     cdef int resize(self, Py_ssize_t n) except -1:

@@ -92,3 +92,6 @@ cdef class Script(Operation):
     cdef bytes messages                 # what is sent if it is not the unnamed form, or None
     cdef bint parses
     cdef Py_ssize_t n_answered
+
+
+cdef Script script_again(tuple statements, bytes messages)

@@ -570,6 +570,13 @@ cdef class Script(Operation):
         return self.n_answered
 
 
+cdef Script script_again(tuple statements, bytes messages):
+    """Return a script of statements that have their names: `messages` are the second ones of `named_script`."""
+    cdef Script script = Script.__new__(Script, statements, messages)
+    script.parses = False
+    return script
+
+
 def named_script(tuple statements not None, str name not None):
     """Return the messages that give the statements names and execute them, and those that execute them again.
 

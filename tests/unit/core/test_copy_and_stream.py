@@ -1,16 +1,19 @@
 """COPY in both directions, COPY where it is not wanted, streams and portals."""
 
 import gc
+import io
+import struct
 import sys
 import tracemalloc
 
 import pytest
 
-from pgproto.errors import InterfaceError, PostgresError
+from pgproto.errors import InterfaceError, PostgresError, ProtocolError
 from pgproto.operations.copy import CopyIn, CopyOut
 from pgproto.operations.extended import Execute, FetchPortal, Stream
 from pgproto.operations.simple import SimpleQuery
 from pgproto.row_sinks import RawRows, Records
+from pgproto.trace import Tracer
 from tests.support.backend_bytes import (
     BOUND,
     COPY_DONE,
@@ -289,6 +292,33 @@ def test_rows_of_a_copy_out_lie_behind_each_other_in_what_is_taken():
     finally:
         tracemalloc.stop()
     del op, frontend        # with a byte that nobody took
+
+
+def test_a_traced_copy_out_lists_every_row():
+    for n_traced, is_traced in ((3, True), (0, False)):
+        op, stream = CopyOut("copy t to stdout"), io.StringIO()
+        frontend, _ = started(op)
+        frontend.tracer = Tracer(stream) if is_traced else None
+        frontend.receive(copy_response("H") + data(b"a") + data(b"b") + data(b"c"))
+        assert (stream.getvalue().count("CopyData"), op.take()) == (n_traced, b"abc")
+
+
+def test_data_that_come_for_a_prelude_are_not_kept():
+    op = CopyOut("copy t to stdout")
+    op.prelude = ("BEGIN",)
+    frontend, _ = started(op)
+    frontend.receive(PARSED + BOUND + copy_response("H") + data(b"x") * 3 + COPY_DONE + complete("BEGIN"))
+    assert (op.n_bytes, op.take()) == (0, b"")
+    frontend.receive(copy_response("H") + data(b"y") * 3)
+    assert op.take() == b"yyy"
+
+
+def test_a_row_of_a_copy_out_that_is_too_long_ends_the_session():
+    op = CopyOut("copy t to stdout")
+    frontend, _ = started(op)
+    with pytest.raises(ProtocolError):
+        frontend.receive(copy_response("H") + data(b"x") + b"d" + struct.pack("!I", 0x7FFFFFFF))
+    assert isinstance(frontend.dead, ProtocolError)
 
 
 def test_copy_out_without_a_sink_throws_the_rest_away():
