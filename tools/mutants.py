@@ -7,10 +7,11 @@ is applied in a scratch copy, what depends on it is built again without optimiza
 first that name the module. A failure, a crash or a hang is a catch. Two kinds do not count: what does not compile, and
 what changes nothing. The latter is decided by compilers: the C that Cython makes is the same but for comments, or an
 optimizing compiler makes the same object files of it; one thing that Cython does is known here. Outcomes are kept in
-the cache under a hash of the sources and tests, so an interrupted run goes on where it stopped. Exit status 0: at least
-90 % are caught.
+the cache under a hash of the sources, so an interrupted run goes on where it stopped; what was caught stays so when
+tests are added and none is changed, and only survivors are tried again. Exit status 0: at least 90 % are caught.
 """
 import argparse
+import ast
 import concurrent.futures
 import fnmatch
 import hashlib
@@ -28,6 +29,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -197,13 +199,52 @@ def candidates(only: str, seed: int) -> list[Mutant]:
     return every
 
 
-def state_hash() -> str:
-    """Of everything that a result depends on: sources, build and unit tests."""
+def is_unit_test(path: Path) -> bool:
+    return path.parts[:2] == ("tests", "unit") and path.name.startswith("test_")
+
+
+def sources_hash() -> str:
+    """Of everything that an outcome depends on but for the unit tests: sources, build, and what tests share."""
     digest = hashlib.sha256(sys.version.encode())
     for path in source_files():
-        if path.parts[0] in ("pgproto", "asyncpg_core", "tests", "setup.py") and "live" not in path.parts:
+        if (path.parts[0] in ("pgproto", "asyncpg_core", "tests", "setup.py") and "live" not in path.parts
+                and not is_unit_test(path)):
             digest.update(f"{path}\0".encode() + (ROOT / path).read_bytes())
     return digest.hexdigest()[:16]
+
+
+def parts_of_test(name: str, text: str) -> set[str]:
+    """What a file of tests consists of: its top-level statements and each name that it imports, as hashes."""
+    found = set()
+    for node in ast.parse(text).body:
+        parts: list[str] = [ast.dump(node)]
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            parts = [f"{getattr(node, 'module', None)} {alias.name} {alias.asname}" for alias in node.names]
+        found.update(hashlib.sha256(f"{name} {part}".encode()).hexdigest()[:16] for part in parts)
+    return found
+
+
+def unit_tests() -> set[str]:
+    return {part for path in source_files() if is_unit_test(path) and path.suffix == ".py"
+            for part in parts_of_test(path.as_posix(), (ROOT / path).read_text())}
+
+
+def still_true(entries: Iterable[dict[str, str]], now: set[str], of_number: Callable[[str], set[str]]
+               ) -> dict[str, str]:
+    """The outcomes, by the mutant's key, that also hold with today's tests.
+
+    Each entry names the tests of its time; `of_number` returns them. What compilers have said holds anyway, what was
+    caught holds as long as none of those tests is missing, and a survivor is one of its own time only.
+    """
+    known: dict[str, str] = {}
+    times: dict[str, set[str]] = {}
+    for entry in entries:
+        number, outcome = entry["tests"], entry["outcome"]
+        if number not in times:
+            times[number] = of_number(number)
+        if outcome not in COUNTED or times[number] == now or (outcome == "caught" and times[number] <= now):
+            known[entry["key"]] = outcome
+    return known
 
 
 def by_relevance(tree: Path, subject: str) -> tuple[list[str], list[str]]:
@@ -356,7 +397,7 @@ def next_batch(count: int, mutants: list[Mutant], known: dict[str, str]) -> list
 
 
 def run_until(count: int, mutants: list[Mutant], known: dict[str, str], place: Path, workers: int,
-              results: Path) -> None:
+              results: Path, tests: str) -> None:
     """Try mutants in order, `workers` at a time, until the first `count` of the order that count are known."""
     workshop = None
     started = time.monotonic()
@@ -366,7 +407,7 @@ def run_until(count: int, mutants: list[Mutant], known: dict[str, str], place: P
             for mutant, outcome in zip(batch, pool.map(workshop.try_one, batch), strict=True):
                 known[mutant.key] = outcome
                 with open(results, "a") as file:
-                    file.write(json.dumps({"key": mutant.key, "outcome": outcome}) + "\n")
+                    file.write(json.dumps({"key": mutant.key, "outcome": outcome, "tests": tests}) + "\n")
                 valid = sum(seen in COUNTED for seen in known.values())
                 print(f"[{valid:3}/{count} {time.monotonic() - started:5.0f} s] {outcome:8} {mutant}", flush=True)
 
@@ -382,13 +423,17 @@ def main() -> int:
     if not mutants:
         raise SystemExit("no subject files")
     place = cache_dir("mutants")
-    results = place / f"results-{state_hash()}.jsonl"
+    results = place / f"results-{sources_hash()}.jsonl"
+    now = unit_tests()
+    tests = hashlib.sha256(" ".join(sorted(now)).encode()).hexdigest()[:16]
+    (place / f"tests-{tests}.json").write_text(json.dumps(sorted(now)))
     known = {}
     if results.exists():
-        known = {entry["key"]: entry["outcome"] for entry in map(json.loads, results.read_text().splitlines())}
+        known = still_true(map(json.loads, results.read_text().splitlines()), now,
+                           lambda number: set(json.loads((place / f"tests-{number}.json").read_text())))
     print(f"mutants: {len(mutants)} candidates in {len({m.path for m in mutants})} files, {len(known)} outcomes known",
           flush=True)
-    run_until(options.count, mutants, known, place, options.workers, results)
+    run_until(options.count, mutants, known, place, options.workers, results, tests)
     return report(options.count, mutants, known)
 
 

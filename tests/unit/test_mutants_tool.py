@@ -6,7 +6,15 @@ import pytest
 if os.name == "nt":
     pytest.skip("missing feature: limits of memory per process", allow_module_level=True)
 
-from tools.mutants import Mutant, is_switch_anyway, mutants_of, next_batch, without_comments
+from tools.mutants import (
+    Mutant,
+    is_switch_anyway,
+    mutants_of,
+    next_batch,
+    parts_of_test,
+    still_true,
+    without_comments,
+)
 
 SOURCE = '''
 """A docstring with 1 < 2."""
@@ -102,3 +110,20 @@ def test_mutants_that_do_not_compile_are_replaced_and_known_ones_not_tried_again
     assert next_batch(2, mutants, known) == mutants[3:4]
     assert next_batch(1, mutants, known) == []
     assert next_batch(9, mutants, {mutant.key: "survived" for mutant in mutants}) == []
+
+
+BEFORE = "from a import b\n\ndef test_one():\n    assert b\n"
+
+
+@pytest.mark.parametrize(("after", "kept"), [
+    (BEFORE, {"1": "caught", "2": "survived", "3": "same"}),
+    (BEFORE.replace("import b", "import b, c") + "def test_two():\n    assert c\n", {"1": "caught", "3": "same"}),
+    (BEFORE.replace("assert b", "assert not b"), {"3": "same"}),
+    (BEFORE.replace("from a", "from c"), {"3": "same"}),
+])
+def test_what_was_caught_stays_so_while_tests_are_only_added(after, kept):
+    entries = [{"key": "1", "outcome": "caught", "tests": "then"}, {"key": "2", "outcome": "survived", "tests": "then"},
+               {"key": "3", "outcome": "same", "tests": "then"}]
+    tests = {"then": parts_of_test("tests/unit/test_a.py", BEFORE)}
+    assert still_true(entries, parts_of_test("tests/unit/test_a.py", after), tests.__getitem__) == kept
+    assert still_true(entries, parts_of_test("tests/unit/test_b.py", after), tests.__getitem__) == {"3": "same"}

@@ -60,6 +60,12 @@ def test_what_is_no_number_is_no_process(value):
     assert (op.pid, op.error) == (None, None)
 
 
+def test_a_number_may_have_eleven_characters():
+    frontend, op = asked()
+    frontend.receive(PARSED + BOUND + data_row(b"-2147483647") + complete() + ready())
+    assert (op.pid, op.error) == (-2147483647, None)
+
+
 def test_a_negative_number_is_one():
     frontend, op = asked()
     frontend.receive(PARSED + BOUND + data_row(b"-1") + complete() + ready())

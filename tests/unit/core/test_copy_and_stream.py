@@ -226,6 +226,20 @@ def test_a_copy_with_a_prelude_that_fails_leaves_nothing_behind(operation, answe
     assert is_idle(frontend)
 
 
+@pytest.mark.parametrize("operation", [CopyIn, CopyOut])
+def test_a_copy_both_behind_a_prelude_that_fails_gets_its_sync_when_it_is_over(operation):
+    op = operation("copy t ..")
+    op.prelude = ("BEGIN",)
+    frontend, _ = started(op)
+    assert frontend.receive(BEGUN + copy_response("W") + error("no")) == []
+    assert kinds(frontend.take_output()) == "c"
+    assert drive(frontend, [ready("E")]) == []
+    assert frontend.take_output() == SYNC
+    assert drive(frontend, [ready("E")]) == [op]
+    assert isinstance(op.error, InterfaceError)
+    assert is_idle(frontend)
+
+
 # CopyOut
 
 
@@ -606,6 +620,16 @@ def test_a_portal_may_carry_its_parse_and_prelude():
         [begin + PARSED + BOUND + row_description(("b", INT4, 1)) + data_row(int4(1)) + complete() + ready("T")],
     ) == [op]
     assert [dict(row) for row in op.take_rows()] == [{"b": 1}]
+
+
+def test_a_portal_whose_statement_is_lost_is_bound_to_it_parsed_anew():
+    lost = FetchPortal(statement(name="lost"), "p", Records(), row_limit=7, arguments=())
+    again = lost.parsed_again()
+    frontend = ready_frontend()
+    frontend.submit(again)
+    sent = frontend.take_output()
+    assert kinds(sent) == "PBDES" and b"lost" not in sent
+    assert (again.portal, again.row_limit) == ("p", 7)
 
 
 def test_an_error_of_a_portal_throws_its_rows_away():

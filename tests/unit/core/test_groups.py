@@ -160,6 +160,14 @@ def test_an_error_in_a_group_fails_all_of_it_for_every_split(failing):
         assert is_idle(frontend)
 
 
+def test_a_chunk_of_executemany_that_is_just_full_takes_no_more_elements():
+    whole = submit_all(ready_frontend(), [ExecuteMany(statement(), iter([()]))])
+    n_bytes = len(whole) - len(SYNC)
+    for chunk, expected in ((n_bytes - 1, "BE"), (n_bytes, "BE"), (n_bytes + 1, "BEBE")):
+        frontend = ready_frontend()
+        assert kinds(submit_all(frontend, [ExecuteMany(statement(), iter([()] * 3), chunk=chunk)])) == expected
+
+
 def test_a_deferred_constraint_fails_the_whole_group():
     frontend = ready_frontend()
     group = Group()
