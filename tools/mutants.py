@@ -6,9 +6,9 @@ The candidates of all subject files are shuffled by the seed and tried in that o
 is applied in a scratch copy, what depends on it is built again without optimization, and the unit tests run, those
 first that name the module. A failure, a crash or a hang is a catch. Two kinds do not count: what does not compile, and
 what changes nothing. The latter is decided by compilers: the C that Cython makes is the same but for comments, or an
-optimizing compiler makes the same object files of it; one thing that Cython does is known here. Outcomes are kept in
-the cache under a hash of the sources, so an interrupted run goes on where it stopped; what was caught stays so when
-tests are added and none is changed, and only survivors are tried again. Exit status 0: at least 90 % are caught.
+optimizing compiler makes the same object files of it; a few things that mean the same are known here. Outcomes are
+kept in the cache under a hash of the sources, so an interrupted run goes on where it stopped; what was caught stays so
+when tests are added and none is changed, and only survivors are tried again. Exit status 0: at least 90 % are caught.
 """
 import argparse
 import ast
@@ -182,6 +182,21 @@ def is_switch_anyway(mutant: Mutant, text: str) -> bool:
     return left is not None and right is not None and left[1] == right[1]
 
 
+def is_success_of_a_choice(mutant: Mutant, text: str) -> bool:
+    """Whether the 0 is that of `return 0 if .. else other()`, which means no more than a mere success does."""
+    line_start, line_end = text.rfind("\n", 0, mutant.offset) + 1, text.find("\n", mutant.offset)
+    return (mutant.old == "0" and text[line_start:mutant.offset].strip() == "return"
+            and re.fullmatch(r" if [^\n]* else [\w.]+\([^\n]*\)", text[mutant.offset + 1:line_end]) is not None
+            and is_mere_success(text, mutant.offset))
+
+
+def is_room_for_one_more(mutant: Mutant, text: str) -> bool:
+    """Whether the number is added to the size of an array where that is declared: one element more is not used."""
+    line_start, line_end = text.rfind("\n", 0, mutant.offset) + 1, text.find("\n", mutant.offset)
+    return (re.fullmatch(r"\s*(cdef|static|char|uint8_t)\b[^=(]*\[\w+ \+ ", text[line_start:mutant.offset]) is not None
+            and text[mutant.offset + len(mutant.old):line_end].rstrip(";") == "]")
+
+
 def is_size(text: str) -> bool:
     """Whether a number is a size in KiB: those of buffers are tuning, one more makes no difference to anybody."""
     return text.isdigit() and int(text) >= 1024 and int(text) % 1024 == 0
@@ -309,7 +324,8 @@ class Workshop:
         try:
             path = tree / mutant.path
             text = path.read_text()
-            if is_switch_anyway(mutant, text):
+            if is_switch_anyway(mutant, text) or is_success_of_a_choice(mutant, text) or is_room_for_one_more(
+                    mutant, text):
                 return "same"
             path.write_text(text[:mutant.offset] + mutant.new + text[mutant.offset + len(mutant.old):])
             if mutant.path.endswith(".py"):

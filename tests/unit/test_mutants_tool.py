@@ -8,6 +8,8 @@ if os.name == "nt":
 
 from tools.mutants import (
     Mutant,
+    is_room_for_one_more,
+    is_success_of_a_choice,
     is_switch_anyway,
     mutants_of,
     next_batch,
@@ -110,6 +112,26 @@ def test_mutants_that_do_not_compile_are_replaced_and_known_ones_not_tried_again
     assert next_batch(2, mutants, known) == mutants[3:4]
     assert next_batch(1, mutants, known) == []
     assert next_batch(9, mutants, {mutant.key: "survived" for mutant in mutants}) == []
+
+
+CHOICE = """
+cdef int put(self) except -1:
+    if self.n < 3:
+        return 0
+    return 0 if self.closes else self.put_sync(1)
+cdef int choose(self) except -1:
+    return 0 if self.closes else 2
+cdef char tag_text[KEPT + 1]
+"""
+
+
+@pytest.mark.parametrize(("before", "old", "same"), [
+    ("    return ", "0 if self.closes else self", True), ("    return ", "0 if self.closes else 2", False),
+    ("put_sync(", "1", False), ("KEPT + ", "1", True)])
+def test_a_success_and_the_room_for_one_more_mean_the_same_with_another_number(before, old, same):
+    offset = CHOICE.index(before + old) + len(before)
+    mutant = Mutant("a.pyx", offset, old[0], str(int(old[0]) + 1), 1)
+    assert (is_success_of_a_choice(mutant, CHOICE) or is_room_for_one_more(mutant, CHOICE)) is same
 
 
 BEFORE = "from a import b\n\ndef test_one():\n    assert b\n"

@@ -210,6 +210,17 @@ def test_a_script_that_fails_alone_gets_its_sync_from_the_frontend():
     assert is_idle(frontend)
 
 
+def test_a_script_that_shares_a_sync_which_fails_was_not_executed():
+    frontend = ready_frontend()
+    script, op = Script(("RESET ALL",)), Execute(statement(), (), Records())
+    script.ends_group = False
+    submit_all(frontend, [script, op])
+    answer = PARSED + BOUND + complete("RESET") + rows_answer(1) + error("deferred") + ready()
+    assert drive(frontend, [answer]) == [script, op]
+    assert op.error.args == ("deferred",) and isinstance(script.error, PipelineAborted)
+    assert script.error.__cause__ is op.error
+
+
 def test_a_script_with_names_is_parsed_once():
     frontend, statements = ready_frontend(), ("RESET ALL", "COMMIT")
     first, again = named_script(statements, "reset")

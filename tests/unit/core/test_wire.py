@@ -62,6 +62,10 @@ def test_take_end_refuses_what_is_left_over():
         take("end", b"ab")
 
 
+def test_a_slice_of_nothing_takes_nothing():
+    assert take("slice", b"ab") == (b"", b"ab")
+
+
 def test_need_compares_without_taking():
     assert take("need", b"ab", 2) == (None, b"ab")
     assert take("need", b"ab", 0) == (None, b"ab")
