@@ -248,11 +248,13 @@ cdef class Lender(Endpoint):
     cdef int end_ride(self, Call call, PoolMember member) except -1:
         cdef Session session = member.session
         cdef bint is_plain = type(call.extra) is CachedStatement and (<CachedStatement>call.extra).is_plain
+        # Until a reset is answered, the status is that of the borrower before it.
+        cdef bint is_open = session.frontend.status != c'I' and not member.resets()
         member.moved_at = monotonic()
-        if not is_plain or session.frontend.status != c'I' or session.frontend.n_status_changes != member.n_changes:
+        if not is_plain or is_open or session.frontend.n_status_changes != member.n_changes:
             member.is_changed = True
             self.state.stop_carrying(member)
-            if session.frontend.status != c'I' and member.n_ridden > 1:
+            if is_open and member.n_ridden > 1:
                 return self.disown(call, session)
         if member.n_riders:
             return 0

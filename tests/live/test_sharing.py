@@ -143,6 +143,28 @@ async def test_a_cancelled_call_takes_no_other_with_it(dsn):
         assert await pool.fetchval("select 3") == 3 and not pool._state.carriers
 
 
+async def test_a_call_that_is_cancelled_before_the_reset_in_front_of_it_is_answered_takes_no_other_with_it(
+        dsn, quiet_loop):
+    slow, quick = "select $2::int from pg_sleep($1)", "select $1::int"
+    async with asyncpg_core.create_pool(dsn, min_size=1, max_size=1) as pool:
+        await pace_of(pool)
+        for _ in range(60):
+            assert (await pool.fetchval(slow, 0, 1), await pool.fetchval(quick, 2)) == (1, 2)
+        connection = await pool.acquire()
+        session = connection._session
+        await connection.execute("begin")
+        await pool.release(connection)
+        first, *others = calls = [pool.fetchval(slow, 0.2, 1), *[pool.fetchval(quick, n) for n in range(3)]]
+        for call in calls:
+            call.add_done_callback(lambda call: None)   # starts it
+        # What the server has said last is of the borrower's transaction.
+        assert session.is_resetting and pool._state.carriers[0].n_riders == 4
+        assert len(quiet_loop) == 1 and "active transaction" in quiet_loop.pop()
+        first.cancel()
+        assert await asyncio.gather(*others) == [0, 1, 2]
+        assert not session.is_closed and await pool.fetchval("select pg_current_xact_id_if_assigned() is null")
+
+
 async def test_calls_that_were_not_executed_go_elsewhere_when_their_connection_dies(dsn):
     async with asyncpg_core.create_pool(dsn, min_size=2, max_size=2) as pool:
         await pace_of(pool)
