@@ -8,7 +8,7 @@ import asyncpg_core
 from asyncpg_core import canceller, exceptions
 from tests.support.fake_server import BOUND, DESCRIBED, ONE_ROW, FakeServer, complete, data_row, error, ready
 from tests.support.fault_proxy import FaultProxy
-from tests.support.waiting import until
+from tests.support.waiting import until, until_active
 
 CANCELLED = error("57014", "canceling statement due to user request")
 
@@ -168,11 +168,15 @@ async def test_head_with_a_neighbour_waiting_gets_a_second_before_it_is_cancelle
     assert 0.09 < loop.time() - began < 2
 
 
-async def test_head_is_cancelled_when_the_last_neighbour_goes(connection):
+async def test_head_is_cancelled_when_the_last_neighbour_goes(dsn, connection):
     loop = asyncio.get_running_loop()
+    observer = await asyncpg_core.connect(dsn)
     head = loop.create_task(connection.execute("select pg_sleep(30)"))
     neighbour = loop.create_task(connection.execute("select 1"))
     await until(lambda: n_pending(connection) == 2)
+    # A request that comes before the server has begun is lost, and the next one is sent a second later.
+    await until_active(observer, connection, "pg_sleep")
+    await observer.close()
     head.cancel()
     await asyncio.gather(head, return_exceptions=True)
     began = loop.time()
