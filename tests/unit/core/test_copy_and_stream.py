@@ -327,6 +327,14 @@ def test_data_that_come_for_a_prelude_are_not_kept():
     assert op.take() == b"yyy"
 
 
+def test_a_row_that_reads_like_a_command_tag_is_none():
+    op = CopyOut("copy t to stdout")
+    frontend, _ = started(op)
+    frontend.receive(copy_response("H") + data(b"DISCARD ALL") + data(b"DEALLOCATE ALL") + COPY_DONE)
+    drive(frontend, [complete("COPY 2") + ready()])
+    assert (frontend.n_deallocations, frontend.n_deallocations_of_all, op.tag) == (0, 0, "COPY 2")
+
+
 def test_a_row_of_a_copy_out_that_is_too_long_ends_the_session():
     op = CopyOut("copy t to stdout")
     frontend, _ = started(op)

@@ -104,6 +104,16 @@ def test_an_error_at_every_place_of_an_operation_is_its_outcome(answer):
     assert is_idle(frontend)
 
 
+@pytest.mark.parametrize(("value", "says"), [
+    (b"12345678", "4 bytes are left over"), (b"123", "4 bytes were expected, 3 are left")])
+def test_a_number_of_another_length_says_by_how_much(value, says):
+    frontend = ready_frontend()
+    op = execute()
+    submit_all(frontend, [op])
+    drive(frontend, [BOUND + data_row(value) + complete("SELECT 1") + ready()])
+    assert says in f"{op.error} {op.error.__cause__}"
+
+
 def test_rows_behind_one_that_cannot_be_read_are_not_kept():
     frontend = ready_frontend()
     op, behind = execute(), execute()
