@@ -99,7 +99,7 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
         self._pool: Any = None
         self._server_version: ServerVersion | None = None
         self._known_reset: tuple[str, ...] | None = None
-        self._unclosed: Unclosed | None = Unclosed(self, loop)
+        self._unclosed = Unclosed(self, loop)   # not of those that a pool lends
 
     def __repr__(self) -> str:
         released = self._pool is not None and self._lease is None
@@ -113,8 +113,7 @@ class Connection(Copying, Listening, ColumnQueries, Generic[RecordT], metaclass=
 
     def _belong_to_pool(self) -> None:
         """A pool closes the session: that its own connection goes away says nothing."""
-        if self._unclosed is not None:
-            self._unclosed.is_expected = True
+        self._unclosed.is_expected = True
 
     def _share_with(self, face: Connection[Any], lease: Any, pool: Any) -> None:
         """Let another connection object, that a pool lends, be on the same session."""
