@@ -4,6 +4,7 @@ import json
 import pytest
 
 from benchmarks.crew import ROOT
+from benchmarks.goals import means, memory, table
 from benchmarks.page import facts_of, figure_table, lines_of, lost_lines, write_html
 from benchmarks.workloads import TITLES
 from tools import install_each
@@ -70,6 +71,23 @@ def test_memory_is_compared_in_bytes_and_not_in_time():
     lines = lines_of(report)
     assert lines[1].memory_ratio.median == 1.25
     assert lost_lines(lines) == []
+
+
+def test_goals_stand_beside_what_was_measured_and_memory_stands_apart():
+    report = report_of(select_int=0.5, tb_bytea=0.25, tb_arrays=1.0, live_memory=1.0)
+    for one in report["rounds"]:
+        one["live_bytes"] = 400.0 if one["workload"] == "live_memory" else None
+    counted = [{"workload": "select_int", "loop": "uvloop", "asyncpg": 30_000, "asyncpg_core": 12_000},
+               {"workload": "copy_in", "loop": "uvloop", "asyncpg": 300, "asyncpg_core": 100}]
+    head, _, *rows = table([report], [{"facts": report["facts"], "counted": counted}]).splitlines()
+    assert head == "| workload | goal: wall, cost | 3.11 wall | 3.11 CPU | instructions, 3.11 | C client: wall, CPU |"
+    assert rows == [
+        "| SELECT $1::int, 1 connection | 1.2, 4 instr | 2.00 | 1.00 | 2.5 (12.0k) | – |",
+        "| COPY IN from tuples | 1.2, 3 CPU | – | – | 3.0 (100.0) | – |",
+        f"| {TITLES['tb_bytea']} | 1, mean 1.5, 2 instr | 4.00 | 1.00 | – | – |",
+        f"| {TITLES['tb_arrays']} | 1, mean 1.5, 2 instr | 1.00 | 1.00 | – | – |"]
+    assert means(report) == "2.00"
+    assert memory(report) == "asyncpg 400, asyncpg_core 400"
 
 
 def test_what_cannot_be_installed_is_named_and_the_rest_is_tried(tmp_path, monkeypatch, capsys):
