@@ -2,9 +2,9 @@
 
     python -m benchmarks.goals results/py311.json results/py313.json --instructions counted.json > table.md
 
-A column of wall time and one of CPU time for each file of results, one of instructions for each that
-`benchmarks.instructions` wrote. A cell has asyncio first, then uvloop: ratios to the baseline, above 1 is better.
-Memory and the toolbench's means stand below the table.
+A column of wall time and one of CPU time for each file of results, one of instructions for each Python; of several
+files of one Python (of `benchmarks.instructions`) a later one's figures stand. A cell has asyncio first, then uvloop:
+ratios to the baseline, above 1 is better. Memory and the toolbench's means stand below the table.
 """
 from __future__ import annotations
 
@@ -51,6 +51,15 @@ def cell_of(lines: Sequence[Line], measure: str, driver: str = OURS) -> str:
     return " / ".join(f"{ratio.median:.2f}" for ratio in found if ratio is not None) or NOTHING
 
 
+def counted_by_version(counts: Sequence[Report]) -> dict[str, list[dict[str, Any]]]:
+    """Return what was counted on each Python; of the same workload and loop the last."""
+    found: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+    for report in counts:
+        own = found.setdefault(version_of(report), {})
+        own |= {(one["workload"], one["loop"]): one for one in report["counted"]}
+    return {version: list(own.values()) for version, own in found.items()}
+
+
 def counted_cell(counted: Sequence[dict[str, Any]], workload: str) -> str:
     """Return the ratios of user instructions, a loop each, and in brackets ours."""
     own = [one for one in counted if one["workload"] == workload]
@@ -72,14 +81,15 @@ def version_of(report: Report) -> str:
 def table(results: Sequence[Report], counts: Sequence[Report]) -> str:
     """Return the Markdown of all workloads in which we are compared, in the order of workloads.py."""
     runs = [(version_of(report), lines_of(report)) for report in results]
+    counted = counted_by_version(counts)
     heads = ["workload", "goal: wall, cost", *(f"{version} wall" for version, _ in runs),
-             *(f"{version} CPU" for version, _ in runs), *(f"instructions, {version_of(one)}" for one in counts),
+             *(f"{version} CPU" for version, _ in runs), *(f"instructions, {version}" for version in counted),
              "C client: wall, CPU"]
     rows = [heads, ["---"] * len(heads)]
     for name in WORKLOADS:
         own = [[line for line in lines if line.workload == name] for _, lines in runs]
         cells = [*(cell_of(lines, "wall_ratio") for lines in own), *(cell_of(lines, "cpu_ratio") for lines in own),
-                 *(counted_cell(one["counted"], name) for one in counts)]
+                 *(counted_cell(own_counts, name) for own_counts in counted.values())]
         if name != WEIGHED and set(cells) != {NOTHING}:
             rows.append([TITLES[name], GOALS.get(name, NOTHING), *cells, limit_cell(own[0])])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
