@@ -9,6 +9,7 @@ import asyncpg_core
 from asyncpg_core.exceptions import QueryTimeout
 from pgproto.errors import DecodeError, InterfaceError, NoActiveSQLTransactionError, OutOfRange
 from tests.support.arrow_reader import read
+from tests.support.slow_line import rows_on_this_line
 
 SEVEN = """select i::int8 as id, 'name ' || i as name, timestamptz '2024-01-01 00:00Z' + i * interval '1 second' as at,
            i / 3.0::float8 as ratio, (i * 1.25)::numeric(18, 4) as price, md5(i::text)::uuid as key, i % 2 = 0 as even
@@ -281,11 +282,11 @@ def resident():
 async def test_a_long_stream_takes_the_memory_of_a_batch(streaming):
     await all_of(streaming.stream_arrow(SEVEN, 20_000, batch_rows=10_000))
     before = most = resident()
-    n_rows = 0
-    async for batch in streaming.stream_arrow(SEVEN, 200_000, batch_rows=10_000):
+    n_rows, n_expected = 0, rows_on_this_line(1_000_000)
+    async for batch in streaming.stream_arrow(SEVEN, n_expected, batch_rows=10_000):
         n_rows += len(batch)
         most = max(most, resident())
-    assert n_rows == 200_000
+    assert n_rows == n_expected
     assert most - before < 10_000_000
 
 

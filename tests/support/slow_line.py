@@ -28,6 +28,11 @@ def seconds_on_this_line(seconds: float) -> float:
     return seconds * 12 if os.environ.get(VARIABLE) else seconds
 
 
+def rows_on_this_line(n_rows: int) -> int:
+    """Return how many rows a test of many of them reads: a fifth over the line that cuts."""
+    return n_rows // 5 if os.environ.get(VARIABLE) else n_rows
+
+
 class SlowProxy(FaultProxy):
     """Passes what the server says as `way` wants it."""
 
