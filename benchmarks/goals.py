@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drivers import BASELINE
 from benchmarks.figures import Line, format_figure
 from benchmarks.page import OURS, WEIGHED, lines_of
 from benchmarks.workloads import TITLES, TOOLBENCH, WORKLOADS
@@ -65,7 +66,7 @@ def counted_cell(counted: Sequence[dict[str, Any]], workload: str) -> str:
     own = [one for one in counted if one["workload"] == workload]
     if not own:
         return NOTHING
-    ratios = " / ".join(f"{one['asyncpg'] / one[OURS]:.1f}" for one in own)
+    ratios = " / ".join(f"{one[BASELINE] / one[OURS]:.1f}" for one in own)
     return f"{ratios} ({' / '.join(format_figure(one[OURS]) for one in own)})"
 
 
