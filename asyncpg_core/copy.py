@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from asyncpg_core.call_maker import CallMaker
     from asyncpg_core.server_version import ServerVersion
     from asyncpg_core.session import Session
-    from pgproto.codecs.codec import Codec
     from pgproto.statement import Statement
 
     Rows = RowWriter | ArrowWriter
@@ -296,7 +295,7 @@ class RecordsCopy:
 
     def __init__(
         self, connection: Copying, select: str, table: str, where: str | None, budget: Budget, name: str,
-        new_rows: Callable[[tuple[str, ...], tuple[Codec, ...]], Rows],
+        new_rows: Callable[..., Rows],
     ) -> None:
         self.name = name
         self.new_rows = new_rows
@@ -316,7 +315,8 @@ class RecordsCopy:
         while True:
             entry = await self.calls.describe(self.name, self.select, self.budget.left())
             statement: Any = entry.statement
-            rows = self.new_rows(tuple([column.name for column in statement.columns]), statement.column_codecs)
+            rows = self.new_rows(tuple([column.name for column in statement.columns]), statement.column_codecs,
+                                 encoding=self.connection._session.frontend.encoding)
             sql = copy_statement.copy_into(self.table, {"format": rows.format}, self.where)
             tag = await self.attempt(sql, statement, rows, records)
             if tag is not None:

@@ -131,7 +131,9 @@ class CopyRows(Generic[RecordT]):
         statement: Any = self._entry.statement
         if not statement.has_rows:
             raise InterfaceError("copy_rows() needs a query that gives rows")
-        self._reader = RowReader(statement, self._record_class or calls.record_class)
+        self._reader = RowReader(
+            statement, self._record_class or calls.record_class,
+            encoding=self._connection._session.frontend.encoding)
         sql = copy_statement.copy_out_of(copy_statement.in_brackets(query), {"format": "binary"})
         op = CopyOut(sql, high_water=CHUNK)
         turn = self._turn = CopyTurn(op)

@@ -90,7 +90,6 @@ def resolve(
     if security is not None:
         _apply_security(plain_text("security", security), chosen, ssl, allow_cleartext_password, environ)
     refuse_unsupported(chosen)
-    _check_client_encoding(text(chosen, "client_encoding"))
     addresses = resolve_addresses(host, port, sources)
     user_name = _user(chosen)
     database_name = text(chosen, "dbname") or user_name
@@ -213,10 +212,9 @@ def _apply_security(
         chosen["sslrootcert"] = Given("system", "security='strict'")
 
 
-def _check_client_encoding(encoding: str | None) -> None:
-    if encoding is not None and encoding.lower().replace("-", "").replace("_", "") not in _UTF8:
-        raise ClientConfigurationError(
-            f"invalid client_encoding: text travels as UTF-8 and the server converts it, got {encoding!r}")
+def _is_utf8(encoding: str) -> bool:
+    """Whether a client_encoding means UTF-8, libpq's `auto` included, which looks at the locale."""
+    return encoding.strip("'").lower().replace("-", "").replace("_", "") in _UTF8
 
 
 def _user(chosen: Source) -> str:
@@ -276,7 +274,9 @@ def _server_settings(
                 raise ClientConfigurationError(f"invalid server_settings: {name!r} is not a setting of the server")
             settings[name.lower()] = (name, plain_text(f"server_settings[{name!r}]", raw_value))
     if "client_encoding" in settings:
-        _check_client_encoding(settings["client_encoding"][1].strip("'"))
+        encoding = settings.pop("client_encoding")[1]
+        if not _is_utf8(encoding):
+            settings["client_encoding"] = ("client_encoding", encoding)
     return dict(settings.values())
 
 

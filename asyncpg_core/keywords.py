@@ -33,7 +33,7 @@ KEYWORDS: frozenset[str] = frozenset(ENVIRONMENT) | WITHOUT_VARIABLE
 
 ALIASES = {"database": "dbname"}
 
-SERVER_SETTINGS = ("application_name", "options")
+SERVER_SETTINGS = ("application_name", "client_encoding", "options")
 
 # libpq sends these as settings unless they say "default".
 SETTING_VARIABLES = {"PGDATESTYLE": "datestyle", "PGTZ": "timezone", "PGGEQO": "geqo"}

@@ -367,7 +367,7 @@ cdef class Lender(Endpoint):
         if member.session.is_closed:
             return 0
         now = monotonic()
-        if self.state.has_served(member, now) or (
+        if self.state.has_served(member, now) or member.session.frontend.has_other_encoding() or (
                 self.max_queries and member.session.n_executed >= self.max_queries):
             self.pool._retire(member)
             return 0

@@ -17,6 +17,7 @@ from libc.string cimport memcmp, memmove
 
 from pgproto.codecs.bridge cimport in_format
 from pgproto.codecs.codec cimport BINARY, Codec, read_t
+from pgproto.encodings cimport Encoding, read_as
 from pgproto.limits cimport MESSAGE_RECEIVED_MAX
 from pgproto.statement cimport Statement
 from pgproto.wire cimport Slice, slice_of, take_int16, take_int32
@@ -39,6 +40,7 @@ cdef enum:
 cdef class RowReader:
     cdef Statement statement
     cdef type record_class
+    cdef Encoding encoding
     cdef WriteBuffer kept               # the part of a row, or of the header, that has come
     cdef Py_ssize_t n_scanned           # of the row at the front
     cdef Py_ssize_t n_fields_left       # of it; -1: their number was not read yet
@@ -46,13 +48,16 @@ cdef class RowReader:
     cdef bint has_header
     cdef readonly bint is_at_end        # the trailer has come
 
-    def __cinit__(self, Statement statement not None, record_class not None):
-        """Read rows of the columns of `statement`; UnsupportedClientFeatureError names one without a binary form."""
+    def __cinit__(self, Statement statement not None, record_class not None, *, Encoding encoding=None):
+        """Read rows of the columns of `statement`; UnsupportedClientFeatureError names one without a binary form.
+
+        `encoding` is that of the session, None for UTF-8."""
         columns = tuple([
             Column(column.name, column.table_oid, column.attribute_number, column.type_oid, column.type_size,
                    column.typmod, BINARY) for column in statement.columns])
         self.statement = Statement(statement.sql, "", (), columns, statement.registry, is_bound=True)
         self.record_class = record_class
+        self.encoding = encoding
         self.kept = WriteBuffer()
         self.n_fields_left = -1
         self.bridge_codecs()
@@ -93,7 +98,11 @@ cdef class RowReader:
         if not self.has_header:
             self.take_header(&rest)
         if self.has_header:
-            self.take_rows(&rest, rows)
+            read_as(self.encoding)
+            try:
+                self.take_rows(&rest, rows)
+            finally:
+                read_as(None)
         if is_kept:
             memmove(self.kept.start, rest.at, rest.n)
             self.kept.cut(rest.n)

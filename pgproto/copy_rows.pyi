@@ -5,12 +5,14 @@ from typing import Any, final
 from typing_extensions import Self
 
 from pgproto.codecs.codec import Codec
+from pgproto.encodings import Encoding
 from pgproto.operations.copy import CopyIn
 from pgproto.write_buffer import WriteBuffer
 
 @final
 class RowWriter:
-    def __new__(cls, names: tuple[str, ...], codecs: tuple[Codec, ...]) -> Self: ...
+    def __new__(cls, names: tuple[str, ...], codecs: tuple[Codec, ...], *,
+                encoding: Encoding | None = None) -> Self: ...
     @property
     def format(self) -> str: ...
     @property

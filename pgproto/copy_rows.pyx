@@ -15,6 +15,7 @@ from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from pgproto.codecs.array_shape cimport items_up_to
 from pgproto.codecs.bridge cimport agree
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec, ValueWriter, write_t
+from pgproto.encodings cimport Encoding
 from pgproto.messages.frontend cimport put_copy_data
 from pgproto.operations.copy cimport CopyIn
 from pgproto.write_buffer cimport WriteBuffer
@@ -57,12 +58,14 @@ cdef class RowWriter:
     cdef WriteBuffer rows
     cdef WriteBuffer value                  # a value's text before it is escaped
 
-    def __cinit__(self, tuple names not None, tuple codecs not None):
+    def __cinit__(self, tuple names not None, tuple codecs not None, *, Encoding encoding=None):
+        """`encoding` is that of the session, None for UTF-8."""
         cdef Py_ssize_t i
         cdef Codec codec
         self.names = names
         self.n_columns = len(codecs)
         self.rows = WriteBuffer()
+        self.rows.encoding = encoding
         self.value = WriteBuffer()
         self.format = format_of(codecs)
         if self.format is None:
@@ -169,6 +172,7 @@ cdef class RowWriter:
         cdef Py_ssize_t i
         cdef object value
         cdef Codec codec
+        cdef WriteBuffer escaped
         for i in range(self.n_columns):
             at_column[0] = i
             if i > 0:
@@ -180,7 +184,12 @@ cdef class RowWriter:
             codec = <Codec>PyTuple_GET_ITEM(self.codecs, i)
             self.value.cut(0)
             codec.encode[TEXT](codec, self.value, value)
-            put_escaped(self.rows, self.value)
+            if self.rows.encoding is None:
+                put_escaped(self.rows, self.value)
+            else:
+                escaped = WriteBuffer()
+                put_escaped(escaped, self.value)
+                self.rows.put_utf8(escaped.start, escaped.length)
         return self.rows.put_byte(c"\n")
 
     cdef tuple values_of(self, object row):

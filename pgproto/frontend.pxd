@@ -2,6 +2,7 @@
 
 cimport cython
 
+from pgproto.encodings cimport Encoding
 from pgproto.operations.operation cimport Group, Operation, SyncPoint
 from pgproto.read_buffer cimport ReadBuffer
 from pgproto.wire cimport Slice
@@ -32,6 +33,8 @@ cdef class Frontend:
     cdef readonly bytes backend_key
     cdef int status                     # transaction status: I T E
     cdef readonly Py_ssize_t n_status_changes   # other values that ParameterStatus has told since the session is ready
+    cdef readonly Encoding encoding     # of what the server sends; None: UTF-8
+    cdef Encoding first_encoding        # that of the session when it was ready
     cdef readonly Py_ssize_t n_deallocations    # DISCARD ALL, DEALLOCATE ALL and DEALLOCATE that were executed
     cdef readonly Py_ssize_t n_deallocations_of_all
     cdef readonly list notices          # dicts of fields; whoever reads them clears the list
@@ -64,5 +67,8 @@ cdef class Frontend:
     cdef int on_farewell(self, Operation op, object error) except -1
     cdef int refuse(self, Operation op, unsigned char kind) except -1
     cdef int set_parameter(self, Slice body) except -1
+    cdef int set_encoding(self, str name) except -1
+    cdef bint has_other_encoding(self) noexcept
+    cdef int take_all_messages(self, list events) except -1
     cdef int join(self, Operation op) except -1
     cdef Operation leave(self)

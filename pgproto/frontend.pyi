@@ -2,6 +2,7 @@ from typing import final
 
 from typing_extensions import Buffer, Self
 
+from pgproto.encodings import Encoding
 from pgproto.errors import PostgresError, ProtocolError
 from pgproto.operations.extended import ExecuteMany
 from pgproto.operations.operation import Group, Operation, SyncPoint
@@ -35,6 +36,8 @@ class Frontend:
     def backend_pid(self) -> int: ...
     @property
     def backend_key(self) -> bytes | None: ...
+    @property
+    def encoding(self) -> Encoding | None: ...
     @property
     def n_status_changes(self) -> int: ...
     @property

@@ -9,6 +9,7 @@ cimport cython
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memset
 
+from pgproto.encodings cimport any_other, encoding_of, read_as
 from pgproto.limits cimport (
     AUTHENTICATION_RECEIVED_MAX, BEFORE_AUTHENTICATION_TOTAL_MAX, MESSAGE_RECEIVED_MAX, MESSAGE_RECEIVED_SHORT_MAX,
     PARAMETERS_MAX, PARAMETERS_TOTAL_MAX)
@@ -16,7 +17,7 @@ from pgproto.messages.backend cimport (
     read_error_fields, read_notification, read_parameter_status, read_ready_for_query)
 from pgproto.messages.frontend cimport put_terminate
 from pgproto.operations.copy cimport CopyOut
-from pgproto.operations.extended cimport ExecuteMany
+from pgproto.operations.extended cimport ExecuteMany, Script
 from pgproto.operations.operation cimport (
     AUTHENTICATE, COPY_OUT, DONE, ILLEGAL, N_DEBTS, NOTHING, QUERY, QUERY_COPY_BOTH, QUERY_COPY_OUT, SESSION,
     SETTLED, SYNC, SyncPoint)
@@ -238,20 +239,29 @@ cdef class Frontend:
         self.unreported = None
         if self.dead is not None:
             raise self.dead
+        if self.encoding is not None:
+            read_as(self.encoding)
+        try:
+            self.take_all_messages(events)
+        finally:
+            if any_other:
+                read_as(None)
+        self.trace_sent(mark)
+        return events
+
+    cdef int take_all_messages(self, list events) except -1:
         while True:
             try:
                 self.consume(events)
-                break
+                return 0
             except BaseException as error:
                 try:
                     self.recover(error)
                 except BaseException:
                     if self.dead is not None and events:
-                        break
+                        return 0
                     self.unreported = events
                     raise
-        self.trace_sent(mark)
-        return events
 
     cdef int consume(self, list events) except -1:
         cdef unsigned char kind
@@ -380,6 +390,7 @@ cdef class Frontend:
         if not self.is_ready:
             self.backend_pid = (<Startup?>op).backend_pid
             self.backend_key = (<Startup>op).backend_key
+            self.first_encoding = self.encoding
             self.is_ready = True
         if self.gate is op:
             self.gate = None
@@ -501,7 +512,27 @@ cdef class Frontend:
         # Before 14 a server reports also what it has set to the value that it had.
         if self.is_ready and old != pair[1]:
             self.n_status_changes += 1
+        if pair[0] == "client_encoding":
+            self.set_encoding(pair[1])
         return 0
+
+    cdef int set_encoding(self, str name) except -1:
+        """The server reads and writes text in another encoding from now on.
+
+        A reset that is on the way puts back what it was before whatever is written from now on is read."""
+        cdef Operation op = self.head
+        self.encoding = encoding_of(name)
+        read_as(self.encoding)
+        while op is not None:
+            if type(op) is Script and "RESET ALL" in (<Script>op).statements:
+                return 0
+            op = op.next
+        self.out.encoding = self.encoding
+        return 0
+
+    cdef bint has_other_encoding(self) noexcept:
+        """Whether the encoding of the session, or of what is written, is not that which it had at first."""
+        return self.encoding is not self.first_encoding or self.out.encoding is not self.first_encoding
 
     # Refusing
 

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from pgproto.encodings cimport Encoding
 from pgproto.statement cimport Statement
 from pgproto.wire cimport Slice
 
@@ -32,6 +33,7 @@ cdef class KeptRows(RowSink):
     cdef Statement statement
     cdef readonly RowSink sink          # whom they are for
     cdef list rows
+    cdef Encoding encoding              # in which they come
     cdef Statement read(self)
 
 

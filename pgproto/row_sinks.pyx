@@ -4,6 +4,8 @@ An operation has one sink. `take` hands over what has come and starts anew; noth
 """
 cimport cython
 
+from pgproto.encodings cimport read_as, reading
+
 from pgproto.record import Record
 
 
@@ -96,8 +98,12 @@ cdef class KeptRows(RowSink):
         if type(self.sink) is RawRows:
             (<RawRows>self.sink).rows += self.take()
         elif type(self.sink) is Records:
-            for row in self.take():
-                (<Records>self.sink).rows.append(known.decode(row, (<Records>self.sink).record_class))
+            read_as(self.encoding)
+            try:
+                for row in self.take():
+                    (<Records>self.sink).rows.append(known.decode(row, (<Records>self.sink).record_class))
+            finally:
+                read_as(None)
         return known
 
 
@@ -111,4 +117,5 @@ cdef KeptRows kept_for(RowSink sink, Statement described):
     kept.statement = described
     kept.sink = sink
     kept.rows = []
+    kept.encoding = reading()
     return kept

@@ -4,6 +4,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
 from libc.string cimport memcpy
 cimport cython
 
+from pgproto.encodings cimport Encoding
 from pgproto.limits cimport MESSAGE_SENT_LONG_MAX
 from pgproto.wire cimport bits_of_double, bits_of_float, store_uint16, store_uint32, store_uint64
 
@@ -14,6 +15,7 @@ cdef class WriteBuffer:
     cdef Py_ssize_t length      # bytes put, those already sent included
     cdef Py_ssize_t capacity
     cdef Py_ssize_t n_sent      # bytes at the front that the transport has taken
+    cdef public Encoding encoding   # of the text; None: UTF-8
 
     cdef int grow(self, Py_ssize_t n) except -1
     cdef int refuse_large(self, Py_ssize_t n) except -1
@@ -24,6 +26,8 @@ cdef class WriteBuffer:
     cdef bytes take_all(self)
     cdef int put_text(self, object text) except -1
     cdef int put_cstring(self, object text) except -1
+    cdef int put_other(self, object text) except -1
+    cdef int put_utf8(self, const char *at, Py_ssize_t n) except -1
 
     cdef inline int reserve(self, Py_ssize_t n) except -1:
         if self.capacity - self.length < n:

@@ -2,8 +2,11 @@ from typing import final
 
 from typing_extensions import Self
 
+from pgproto.encodings import Encoding
+
 @final
 class WriteBuffer:
+    encoding: Encoding | None
     def __new__(cls) -> Self: ...
     def __len__(self) -> int: ...
     @property

@@ -5,7 +5,7 @@ out to be bad. The transport takes bytes from the front with `consume` or `take_
 a value as it is put, so nothing longer than the server accepts is ever sent.
 """
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH
 from libc.string cimport memchr
@@ -22,6 +22,7 @@ cdef enum:
 
 
 @cython.final
+@cython.no_gc
 cdef class WriteBuffer:
     def __cinit__(self):
         self.start = <char *>PyMem_Malloc(1024)
@@ -90,22 +91,41 @@ cdef class WriteBuffer:
         return rest
 
     cdef int put_text(self, object text) except -1:
-        """Put a str in UTF-8, without a terminator."""
+        """Put a str in the session's encoding, without a terminator."""
         cdef Py_ssize_t n
         cdef const char *at
         if PyUnicode_Check(text) and PyUnicode_IS_COMPACT_ASCII(text):
             return self.put_bytes(<const char *>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
+        if self.encoding is not None:
+            return self.put_other(text)
         at = PyUnicode_AsUTF8AndSize(text, &n)
         return self.put_bytes(at, n)
 
     cdef int put_cstring(self, object text) except -1:
-        """Put a str in UTF-8 and its terminating zero byte; one inside is refused."""
+        """Put a str in the session's encoding and its terminating zero byte; one inside is refused."""
         cdef Py_ssize_t n
         cdef const char *at = PyUnicode_AsUTF8AndSize(text, &n)
         if memchr(at, 0, n) != NULL:
             raise InterfaceError("a zero byte cannot be part of a string that is sent to the server")
-        self.put_bytes(at, n)
+        if self.encoding is None:
+            self.put_bytes(at, n)
+        else:
+            try:
+                self.put_other(text)
+            except UnicodeError as error:
+                raise InterfaceError(f"text cannot be sent in the client_encoding of the session: {error}") from error
         return self.put_byte(0)
+
+    cdef int put_other(self, object text) except -1:
+        """Put a str in another encoding than UTF-8."""
+        cdef bytes encoded = self.encoding.bytes_of(text)
+        return self.put_bytes(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
+
+    cdef int put_utf8(self, const char *at, Py_ssize_t n) except -1:
+        """Put a text that is there in UTF-8."""
+        if self.encoding is None:
+            return self.put_bytes(at, n)
+        return self.put_text(at[:n].decode())
 
     def take(self):
         """Return and forget all bytes that are to be sent."""

@@ -28,6 +28,7 @@ PGPROTO = [
     {"arrow_abi", "limits", "living", "oids", "owed", "secret", "error_base", "sqlstate", "errors", "types"},
     {"saslprep", "certificate", "require_auth", "scram", "auth"},
     {"wire"},
+    {"encodings"},
     {"read_buffer", "write_buffer"},
     {"messages"},
     {"codecs", "record"},

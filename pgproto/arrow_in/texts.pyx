@@ -110,9 +110,14 @@ cdef inline int refuse_zero(const char *start, int64_t n) except -1:
 cdef int put_text(ArrowColumn column, int64_t at, WriteBuffer out) except -1:
     cdef const char *start = NULL
     cdef int64_t n = 0
+    cdef Py_ssize_t mark
     column.bytes_at(column, at, &start, &n)
     refuse_zero(start, n)
-    return put_sized(out, start, n)
+    if out.encoding is None:
+        return put_sized(out, start, n)
+    mark = out.begin_value()
+    out.put_utf8(start, <Py_ssize_t>n)
+    return out.end_value(mark)
 
 
 cdef int put_versioned_text(ArrowColumn column, int64_t at, WriteBuffer out) except -1:
@@ -125,7 +130,7 @@ cdef int put_versioned_text(ArrowColumn column, int64_t at, WriteBuffer out) exc
     mark = out.begin_value()
     out.put_byte(1)
     if n > 0:
-        out.put_bytes(start, <Py_ssize_t>n)
+        out.put_utf8(start, <Py_ssize_t>n)
     return out.end_value(mark)
 
 

@@ -4,12 +4,14 @@ from typing_extensions import Self
 
 from pgproto.arrow_in.stream import ArrowSource
 from pgproto.codecs.codec import Codec
+from pgproto.encodings import Encoding
 from pgproto.operations.copy import CopyIn
 from pgproto.write_buffer import WriteBuffer
 
 @final
 class ArrowWriter:
-    def __new__(cls, source: ArrowSource, names: tuple[str, ...], codecs: tuple[Codec, ...]) -> Self: ...
+    def __new__(cls, source: ArrowSource, names: tuple[str, ...], codecs: tuple[Codec, ...], *,
+                encoding: Encoding | None = None) -> Self: ...
     @property
     def format(self) -> str: ...
     @property

@@ -16,6 +16,7 @@ from pgproto.arrow_in.column cimport ArrowColumn
 from pgproto.arrow_in.plan cimport new_column
 from pgproto.arrow_in.stream cimport ArrowSource
 from pgproto.copy_rows cimport CHUNK, binary_header, move_chunk
+from pgproto.encodings cimport Encoding
 from pgproto.operations.copy cimport CopyIn
 from pgproto.write_buffer cimport WriteBuffer
 
@@ -34,8 +35,11 @@ cdef class ArrowWriter:
     cdef int64_t at                         # the next row of the batch
     cdef int64_t n_batch                    # rows of the batch
 
-    def __cinit__(self, ArrowSource source not None, tuple names not None, tuple codecs not None):
-        """Plan the columns, called by the names that the table has for them; DataError names one that does not fit."""
+    def __cinit__(self, ArrowSource source not None, tuple names not None, tuple codecs not None, *,
+                  Encoding encoding=None):
+        """Plan the columns, called by the names that the table has for them; DataError names one that does not fit.
+
+        `encoding` is that of the session, None for UTF-8."""
         schema = source.schema
         self.source = source
         if len(schema.children) != len(codecs):
@@ -48,6 +52,7 @@ cdef class ArrowWriter:
         self.whole = ArrowColumn("", schema, None)
         self.whole.children = self.columns
         self.rows = WriteBuffer()
+        self.rows.encoding = encoding
         self.rows.put_bytes(PyBytes_AS_STRING(binary_header()), PyBytes_GET_SIZE(binary_header()))
 
     @property

@@ -13,6 +13,7 @@ from pgproto.codecs.array_shape cimport (
 from pgproto.codecs.codec cimport TEXT
 from pgproto.codecs.nested cimport is_users
 from pgproto.codecs.scan cimport peek, refused, skip, take_digits
+from pgproto.codecs.utf8 cimport decode_in_utf8, encode_in_utf8, reads_other
 from pgproto.wire cimport slice_of, take_byte, take_end
 
 from pgproto.errors import MalformedBody
@@ -22,6 +23,8 @@ cdef int array_text_encode(Codec codec, WriteBuffer out, object value) except -1
     cdef Shape shape
     cdef Py_ssize_t at = out.length
     cdef WriteBuffer elements
+    if out.encoding is not None:
+        return encode_in_utf8(array_text_encode, codec, out, value)
     if not is_array(value):
         raise TypeError(f"sized iterable container expected, got {type(value).__name__}")
     begin(&shape, value)
@@ -101,6 +104,8 @@ cdef object array_text_decode(Codec codec, Slice body):
     cdef Shape shape
     cdef Slice text = body
     cdef int ndim = 0
+    if reads_other():
+        return decode_in_utf8(array_text_decode, codec, body)
     begin(&shape, None)
     if peek(&text) == c"[":
         ndim = take_bounds(codec, &text, &shape)

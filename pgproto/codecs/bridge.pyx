@@ -8,6 +8,8 @@ from pgproto.codecs.arrays cimport new_array
 from pgproto.codecs.codec cimport BINARY, TEXT
 from pgproto.codecs.composites cimport new_composite
 from pgproto.codecs.ranges cimport new_multirange, new_range
+from pgproto.codecs.utf8 cimport reads_other
+from pgproto.encodings cimport Encoding, read_as, reading
 from pgproto.wire cimport Slice, slice_of
 from pgproto.write_buffer cimport WriteBuffer
 
@@ -80,9 +82,19 @@ cdef int put_across(Codec bridge, WriteBuffer out, object value, int format) exc
 cdef object take_across(Codec bridge, Slice body, int format):
     cdef Codec inner = bridge.element
     cdef WriteBuffer written = WriteBuffer()
+    cdef Encoding encoding
     crossed = bridge.base.decode[format](bridge.base, body)
     bridge.base.encode[1 - format](bridge.base, written, crossed)
-    return inner.decode[1 - format](inner, slice_of(written.start, written.length))
+    body = slice_of(written.start, written.length)
+    if not reads_other():
+        return inner.decode[1 - format](inner, body)
+    # What was written here is UTF-8, whatever the session's encoding is.
+    encoding = reading()
+    read_as(None)
+    try:
+        return inner.decode[1 - format](inner, body)
+    finally:
+        read_as(encoding)
 
 
 cdef int text_bridge_encode(Codec codec, WriteBuffer out, object value) except -1:

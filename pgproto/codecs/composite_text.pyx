@@ -9,7 +9,7 @@ from pgproto.codecs.codec cimport TEXT
 from pgproto.codecs.composite_values cimport field_refused, field_error, outdated, value_of, values_of
 from pgproto.codecs.nested cimport is_users
 from pgproto.codecs.scan cimport peek, refused, skip, take_quoted
-from pgproto.codecs.utf8 cimport str_of
+from pgproto.codecs.utf8 cimport decode_in_utf8, encode_in_utf8, reads_other, str_of
 from pgproto.limits cimport FIELDS_MAX
 from pgproto.wire cimport slice_of, take_end
 
@@ -20,6 +20,8 @@ cdef int composite_text_encode(Codec codec, WriteBuffer out, object value) excep
     cdef Codec field
     cdef WriteBuffer text = WriteBuffer()
     cdef Py_ssize_t i
+    if out.encoding is not None:
+        return encode_in_utf8(composite_text_encode, codec, out, value)
     out.put_byte(c"(")
     for i, item in enumerate(values_of(codec, value)):
         if i:
@@ -42,6 +44,8 @@ cdef object composite_text_decode(Codec codec, Slice body):
     cdef Py_ssize_t n = len(codec.fields)
     cdef WriteBuffer value = WriteBuffer()
     cdef list values = []
+    if reads_other():
+        return decode_in_utf8(composite_text_decode, codec, body)
     open_parenthesis(codec, &text)
     while not (n == 0 and peek(&text) == c")"):
         if len(values) == n:
@@ -70,6 +74,8 @@ cdef object record_text_decode(Codec codec, Slice body):
     cdef Slice text = body
     cdef WriteBuffer value = WriteBuffer()
     cdef list values = []
+    if reads_other():
+        return decode_in_utf8(record_text_decode, codec, body)
     open_parenthesis(codec, &text)
     if text.n == 1 and text.at[0] == c")":
         return ()

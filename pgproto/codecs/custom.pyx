@@ -78,7 +78,7 @@ cdef int text_encode(Codec codec, WriteBuffer out, object value) except -1:
     if PyUnicode_Check(text):
         return out.put_text(text)
     if PyBytes_Check(text):
-        return out.put_bytes(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+        return out.put_utf8(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
     raise TypeError(f"the encoder of {codec.name} must return str, it returned {type(text).__name__}")
 
 

@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t
 from pgproto.codecs.array_text cimport put_quoted
 from pgproto.codecs.codec cimport BINARY, TEXT
 from pgproto.codecs.scan cimport refused, skip
-from pgproto.codecs.utf8 cimport str_of
+from pgproto.codecs.utf8 cimport decode_in_utf8, encode_in_utf8, reads_other, str_of
 from pgproto.wire cimport Slice, slice_of, take_byte, take_end, take_int32, take_slice
 from pgproto.write_buffer cimport WriteBuffer
 
@@ -91,6 +91,8 @@ cdef int put_quoted_text(WriteBuffer out, str text) except -1:
 
 cdef int hstore_text_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef bint is_first = True
+    if out.encoding is not None:
+        return encode_in_utf8(hstore_text_encode, codec, out, value)
     for key, item in pairs_of(value):
         if not is_first:
             out.put_byte(c",")
@@ -120,6 +122,8 @@ cdef object hstore_text_decode(Codec codec, Slice body):
     """Read what the server writes: everything is quoted but NULL."""
     cdef Slice text = body
     cdef dict found = {}
+    if reads_other():
+        return decode_in_utf8(hstore_text_decode, codec, body)
     while text.n:
         if found and not (skip(&text, c",") and skip(&text, c" ")):
             raise refused("hstore", "a comma and a space between pairs", body)

@@ -14,7 +14,8 @@ from libc.stdint cimport uint32_t
 
 from pgproto.codecs.codec cimport BINARY, TEXT, Codec
 from pgproto.codecs.registry cimport register
-from pgproto.codecs.utf8 cimport str_of
+from pgproto.codecs.utf8 cimport reads_other, str_of
+from pgproto.encodings cimport as_utf8
 from pgproto.oids cimport OID_JSON, OID_JSONB
 from pgproto.wire cimport Slice, take_byte
 from pgproto.write_buffer cimport WriteBuffer
@@ -37,7 +38,7 @@ cdef int json_encode(Codec codec, WriteBuffer out, object value) except -1:
     if PyUnicode_Check(text):
         return out.put_text(text)
     if PyBytes_Check(text):
-        return out.put_bytes(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+        return out.put_utf8(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
     raise TypeError(f"the {codec.name} encoder must return str or bytes, it returned {type(text).__name__}")
 
 
@@ -49,7 +50,7 @@ cdef object json_decode(Codec codec, Slice body):
 
 cdef object json_bytes_decode(Codec codec, Slice body):
     """For a function that reads UTF-8 by itself: no str in between."""
-    return codec.decoder(body.at[:body.n])
+    return codec.decoder(as_utf8(body) if reads_other() else body.at[:body.n])
 
 
 cdef object jsonb_bytes_decode(Codec codec, Slice body):

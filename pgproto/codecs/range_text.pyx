@@ -12,12 +12,16 @@ from pgproto.codecs.range_values cimport (
     bounds_of, range_of, ranges_of,
 )
 from pgproto.codecs.scan cimport peek, refused, skip, take_quoted
+from pgproto.codecs.utf8 cimport decode_in_utf8, encode_in_utf8, reads_other
 from pgproto.wire cimport slice_of, take_end
 
 
 cdef int range_text_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef int flags = 0
-    cdef tuple bounds = bounds_of(value, &flags)
+    cdef tuple bounds
+    if out.encoding is not None:
+        return encode_in_utf8(range_text_encode, codec, out, value)
+    bounds = bounds_of(value, &flags)
     if flags & RANGE_EMPTY:
         return out.put_bytes(b"empty", 5)
     out.put_byte(c"[" if flags & RANGE_LOWER_INCLUSIVE else c"(")
@@ -41,6 +45,8 @@ cdef int put_bound(Codec codec, WriteBuffer out, object bound, str which) except
 
 cdef object range_text_decode(Codec codec, Slice body):
     cdef Slice text = body
+    if reads_other():
+        return decode_in_utf8(range_text_decode, codec, body)
     value = take_range(codec, &text)
     take_end(&text)
     return value
@@ -105,6 +111,8 @@ cdef object take_bound(Codec codec, Slice *text, str which):
 cdef int multirange_text_encode(Codec codec, WriteBuffer out, object value) except -1:
     cdef Codec element = codec.element
     cdef Py_ssize_t i
+    if out.encoding is not None:
+        return encode_in_utf8(multirange_text_encode, codec, out, value)
     out.put_byte(c"{")
     for i, item in enumerate(ranges_of(value)):
         if i:
@@ -119,6 +127,8 @@ cdef int multirange_text_encode(Codec codec, WriteBuffer out, object value) exce
 cdef object multirange_text_decode(Codec codec, Slice body):
     cdef Slice text = body
     cdef list values = []
+    if reads_other():
+        return decode_in_utf8(multirange_text_decode, codec, body)
     if not skip(&text, c"{"):
         raise refused(codec.name, "ranges in braces", body)
     while not skip(&text, c"}"):

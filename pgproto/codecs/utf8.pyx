@@ -1,7 +1,9 @@
 """str to UTF-8 and back: the whole codec of a type whose value is its text."""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_DecodeUTF8
 
+from pgproto.encodings cimport Encoding, any_other, as_utf8, read_as, reading
 from pgproto.wire cimport slice_of
 
 
@@ -68,6 +70,8 @@ cdef inline str new_str(Slice body):
         text = new_ascii(body.n)
         copy(ascii_of(text), body.at, body.n)
         return steal(text)
+    if any_other and reading() is not None:
+        return reading().str_of(body, NULL)
     return PyUnicode_DecodeUTF8(body.at, body.n, NULL)
 
 
@@ -84,6 +88,29 @@ cdef int text_encode(Codec codec, WriteBuffer out, object value) except -1:
 
 cdef object text_decode(Codec codec, Slice body):
     return new_str(body)
+
+
+cdef bint reads_other() except -1:
+    """Whether what is read now is text in another encoding than UTF-8."""
+    return any_other and reading() is not None
+
+
+cdef object decode_in_utf8(decode_t decode, Codec codec, Slice body):
+    """Decode a text that has to be looked at byte by byte: in some encodings a byte of a character is a backslash."""
+    cdef bytes text = as_utf8(body)
+    cdef Encoding encoding = reading()
+    read_as(None)
+    try:
+        return decode(codec, slice_of(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)))
+    finally:
+        read_as(encoding)
+
+
+cdef int encode_in_utf8(encode_t encode, Codec codec, WriteBuffer out, object value) except -1:
+    """Encode a text in which bytes are quoted, and put it as a whole in the session's encoding."""
+    cdef WriteBuffer text = WriteBuffer()
+    encode(codec, text, value)
+    return out.put_utf8(text.start, text.length)
 
 
 def use_layout(bint wanted):

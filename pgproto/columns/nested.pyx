@@ -10,6 +10,8 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from pgproto.columns.builder cimport Builder, append_null, append_t, grow, offsets_t, reserve_bytes, resized
+from pgproto.columns.scalars cimport append_in_utf8
+from pgproto.encodings cimport any_other, reading
 from pgproto.wire cimport Slice, refuse_short, take_end, take_int32, take_uint32, take_value
 
 from pgproto.errors import DecodeError, MalformedBody, OutdatedSchemaCacheError
@@ -92,6 +94,8 @@ def outdated(text):
 cdef int append_label(Builder *b, Slice value) except -1:
     cdef int64_t place
     cdef int32_t position
+    if any_other and reading() is not None:
+        return append_in_utf8(append_label, b, value)
     if b.length == b.capacity:
         grow(b)
     if b.table_size == 0:

@@ -3,11 +3,13 @@
 PostgreSQL counts days and microseconds from 2000-01-01, Arrow from 1970-01-01. What Arrow has no value for, infinity
 above all, is refused, or becomes NULL in a column that is lenient.
 """
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from pgproto.columns.builder cimport Builder, append_null, append_t, grow, reserve_bytes
+from pgproto.encodings cimport Encoding, any_other, as_utf8, read_as, reading
 from pgproto.wire cimport (
     Slice, refuse_size, slice_of, take_byte, take_int16, take_int32, take_int64, whole_int32, whole_int64)
 
@@ -90,13 +92,27 @@ cdef int append_text(Builder *b, Slice value) except -1:
         grow(b)
     if value.n > b.bytes_capacity - b.n_bytes:
         reserve_bytes(b, value.n)
-    if copy_text(b.values.bytes + b.n_bytes, value.at, value.n) and not is_utf8(value.at, value.n):
-        PyUnicode_DecodeUTF8(value.at, value.n, NULL)
-        raise MalformedBody("text that is not UTF-8")
+    if copy_text(b.values.bytes + b.n_bytes, value.at, value.n):
+        if any_other and reading() is not None:
+            return append_in_utf8(append_text, b, value)
+        if not is_utf8(value.at, value.n):
+            PyUnicode_DecodeUTF8(value.at, value.n, NULL)
+            raise MalformedBody("text that is not UTF-8")
     b.n_bytes += value.n
     b.length += 1
     b.offsets[b.length] = <int32_t>b.n_bytes
     return 0
+
+
+cdef int append_in_utf8(append_t append, Builder *b, Slice value) except -1:
+    """Append a text that has come in another encoding."""
+    cdef bytes text = as_utf8(value)
+    cdef Encoding encoding = reading()
+    read_as(None)
+    try:
+        return append(b, slice_of(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)))
+    finally:
+        read_as(encoding)
 
 
 cdef int append_versioned_text(Builder *b, Slice value) except -1:

@@ -1,20 +1,23 @@
 """The messages that the backend sends, one function each: from a body to plain Python values.
 
 A body that is short, long or lies about its counts is refused with MalformedBody; the frontend makes a ProtocolError
-of it. Text that is not valid UTF-8 is read with replacement: an error message in the server's own encoding must
-never fail the query it belongs to.
+of it. Text that is not valid in the session's encoding is read with replacement: an error message in the server's own
+encoding must never fail the query it belongs to.
 
 https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int32_t
 
+from pgproto.encodings cimport any_other, reading
 from pgproto.wire cimport (
     need, take_byte, take_cstring, take_end, take_int16, take_int32, take_uint16, take_uint32)
 from pgproto.errors import MalformedBody
 
 
 cdef inline str text_of(Slice part):
+    if any_other and reading() is not None:
+        return reading().str_of(part, "replace")
     return PyUnicode_DecodeUTF8(part.at, part.n, "replace")
 
 
