@@ -79,7 +79,7 @@ fuzz: $(VENV)/.have-test build
 CHUNKED = tests/live/test_queries.py tests/live/test_transactions.py tests/live/test_cursor.py tests/live/test_copy.py \
 	tests/live/test_copy_records.py tests/live/test_copy_rows_out.py tests/live/test_arrow.py tests/live/test_pipelining.py \
 	tests/live/test_pipeline_members.py tests/live/test_statement_cache.py tests/live/test_listeners.py \
-	tests/live/test_transaction_ends.py tests/types/test_tables.py tests/types/test_user_types.py
+	tests/live/test_transaction_ends.py tests/live/test_client_encoding.py tests/types/test_tables.py tests/types/test_user_types.py
 test-chunked: $(VENV)/.have-test build
 	@for way in 1byte jitter; do echo "$$way"; \
 		ASYNCPG_CORE_TEST_PROXY=$$way $(PY) -m pytest -q $(CHUNKED) $(PYTEST_ARGS) || exit 1; done
