@@ -42,8 +42,9 @@ cdef dict differences = {
     "EUC_JIS_2004": ("\uffe3\u2015\uffe5\u2985\u2986", "\u203e\u2014\xa5\uff5f\uff60"),
     "EUC_JP": ("\u301c\u2016\u2212\xa2\xa3\xac\xa6", "\uff5e\u2225\uff0d\uffe0\uffe1\uffe2\uffe4"),
 }
-# SQL_ASCII converts nothing: its bytes are taken for UTF-8.
-cdef dict known = {"UTF8": None, "UNICODE": None, "SQL_ASCII": None}
+# SQL_ASCII converts nothing: its bytes are taken for UTF-8, and so are those of a peer that says nothing.
+cdef dict known = {"utf8": None, "unicode": None, "sqlascii": None, "": None}
+cdef dict names = {}
 
 
 @cython.final
@@ -92,11 +93,20 @@ cdef class Encoding:
 
 cdef Encoding encoding_of(str name):
     """Return what the server calls `name`; None for UTF-8 and for what converts nothing."""
-    if name not in known:
-        if name not in codecs:
-            return Encoding(name, None)
-        known[name] = Encoding(name, codecs[name])
-    return known[name]
+    cdef str plain = plain_name(name)
+    if plain not in known:
+        if plain not in names:
+            return Encoding(name[:63], None)
+        known[plain] = Encoding(names[plain], codecs[names[plain]])
+    return known[plain]
+
+
+cdef str plain_name(str name):
+    """What counts of an encoding's name; poolers and servers of other makes write it in their own ways."""
+    return "".join([c for c in name.lower() if c.isalnum()])
+
+
+names.update({plain_name(name): name for name in codecs})
 
 
 cdef Encoding reading():

@@ -279,7 +279,7 @@ def test_where_the_server_and_python_differ_the_server_is_right(name, ours, body
         bound(session(name), builtin_codec(TEXT), python)
 
 
-@pytest.mark.parametrize("name", ["EUC_TW", "MULE_INTERNAL", "SHIFT_JIS_2004", "klingon", "", "é"])
+@pytest.mark.parametrize("name", ["EUC_TW", "MULE_INTERNAL", "SHIFT_JIS_2004", "klingon", "é", "x" * 9999])
 def test_an_encoding_that_nobody_knows_is_an_error_at_the_first_text_that_is_not_ascii(name):
     frontend = session(name)
     assert bound(frontend, builtin_codec(TEXT), "ascii") == b"ascii"
@@ -296,12 +296,19 @@ def test_an_encoding_that_nobody_knows_is_an_error_at_the_first_text_that_is_not
     assert fetched(frontend, builtin_codec(TEXT), "é".encode()) == "é"
 
 
-@pytest.mark.parametrize("name", ["UTF8", "SQL_ASCII"])
+@pytest.mark.parametrize("name", ["UTF8", "SQL_ASCII", "utf-8", "'UTF-8'", "UNICODE", "sql_ascii", ""])
 def test_where_nothing_is_converted_text_is_utf8(name):
     frontend = session(name)
     assert frontend.encoding is None
     assert bound(frontend, builtin_codec(TEXT), "é") == "é".encode()
     assert fetched(frontend, builtin_codec(TEXT), "é".encode()) == "é"
+
+
+@pytest.mark.parametrize(("reported", "name"), [
+    ("latin1", "LATIN1"), ("LATIN-1", "LATIN1"), ("win_1252", "WIN1252"), ("Euc-Jp", "EUC_JP")])
+def test_case_and_dashes_of_a_name_do_not_count(reported, name):
+    assert session(reported).encoding.name == name
+    assert session(reported).encoding is session(name).encoding
 
 
 def test_a_change_counts_from_the_message_on_that_tells_of_it():
