@@ -15,6 +15,7 @@ import asyncio
 import copy
 import datetime
 import faulthandler
+import gc
 import ipaddress
 import itertools
 import json
@@ -43,8 +44,12 @@ POOL_SIZE = 3
 # A pool lives so long, then the thread makes the next one, of another user.
 POOL_SECONDS = 4.0
 N_MEASURES = 20
+# Results and COPYs in flight come and go by a hundred megabytes: the least of many moments is what stays.
+MOMENT_SECONDS = 0.25
 # Each thread's heap keeps pages of its own, so this is more than what one thread may grow by.
 GROWTH_KIB = 32 * 1024
+# What the allocator has given out and not got back, after a collection.
+GROWTH_BLOCKS = 10_000
 # After the end of the given time.
 STOP_SECONDS = 90.0
 EPOCH = datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)
@@ -256,10 +261,21 @@ class Outcome:
     counts: Counter[str]
     faults: list[str]
     rss: list[int] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
 
     @property
     def n_done(self) -> int:
         return sum(n for key, n in self.counts.items() if key in ("done", "cancelled", "timed out"))
+
+
+def least_rss_kib(seconds: float) -> int:
+    """Return the least resident memory of the next seconds."""
+    until = time.monotonic() + seconds
+    least = rss_kib()
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, MOMENT_SECONDS))
+        least = min(least, rss_kib())
+    return least
 
 
 def meet(cluster: Cluster, n_threads: int, seconds: float, seed: int = 1, *, tells: bool = False) -> Outcome:
@@ -270,18 +286,19 @@ def meet(cluster: Cluster, n_threads: int, seconds: float, seed: int = 1, *, tel
     dsns = [cluster.dsn(), cluster.dsn(SCRAM_USER), cluster.dsn(MD5_USER)]
     if "tls" in cluster.features:
         dsns.append(cluster.dsn(TLS_ONLY_USER, tls="require"))
-    noise, rss = Report(), []
+    noise, rss, blocks = Report(), [], []
     threads = [threading.Thread(target=run_thread, args=(n, cluster, dsns), daemon=True) for n in range(n_threads)]
     with noise_is_a_fault(noise):
         for thread in threads:
             thread.start()
         for _ in range(N_MEASURES):
-            time.sleep(seconds / N_MEASURES)
-            rss.append(rss_kib())
+            rss.append(least_rss_kib(seconds / N_MEASURES))
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
             if tells:
                 n_done = sum(report.outcomes["done"] for report in meeting.reports)
                 n_faults = sum(len(report.faults) for report in (noise, *meeting.reports))
-                print(f"{n_done:10d} tasks done, {n_faults} faults, RSS {rss[-1]} KiB", flush=True)
+                print(f"{n_done:10d} tasks done, {n_faults} faults, RSS {rss[-1]} KiB, {blocks[-1]} blocks", flush=True)
         meeting.is_over = True
         until = time.monotonic() + STOP_SECONDS
         for thread in threads:
@@ -291,7 +308,7 @@ def meet(cluster: Cluster, n_threads: int, seconds: float, seed: int = 1, *, tel
     for report in meeting.reports:
         counts.update(report.outcomes)
     faults = [fault for report in (noise, *meeting.reports) for fault in report.faults]
-    return Outcome(counts, faults, rss)
+    return Outcome(counts, faults, rss, blocks)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -308,12 +325,15 @@ def main(arguments: list[str] | None = None) -> int:
     has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     if has_gil and sysconfig.get_config_var("Py_GIL_DISABLED"):
         outcome.faults.append("something that was imported has turned the GIL on")
-    grown = growth(outcome.rss)
+    grown, more_blocks = growth(outcome.rss), growth(outcome.blocks)
     if given.seconds >= 60 and grown > GROWTH_KIB:
         outcome.faults.append(f"resident memory has grown by {grown} KiB")
+    if given.seconds >= 60 and more_blocks > GROWTH_BLOCKS:
+        outcome.faults.append(f"{more_blocks} more blocks of memory are in use")
     print(f"{given.threads} threads, {given.seconds:g} s, {'with' if has_gil else 'without'} the GIL: "
           + ", ".join(f"{n} {key}" for key, n in sorted(outcome.counts.items()))
-          + f"; RSS {outcome.rss[0]} -> {outcome.rss[-1]} KiB, growth {grown} KiB")
+          + f"; RSS {outcome.rss[0]} -> {outcome.rss[-1]} KiB, growth {grown} KiB; "
+          f"blocks {outcome.blocks[0]} -> {outcome.blocks[-1]}, growth {more_blocks}")
     for fault in outcome.faults:
         print(f"  WRONG: {fault}")
     return 1 if outcome.faults else 0
