@@ -7,9 +7,9 @@ in the middle, be it the source, the sink, a value, the time or the caller, the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncpg_core import copy_statement
 from asyncpg_core.copy_arguments import Budget, filled_in
@@ -28,9 +28,18 @@ if TYPE_CHECKING:
     from asyncpg_core.call_maker import CallMaker
     from asyncpg_core.server_version import ServerVersion
     from asyncpg_core.session import Session
+    from pgproto.codecs.codec import Codec
+    from pgproto.encodings import Encoding
     from pgproto.statement import Statement
 
     Rows = RowWriter | ArrowWriter
+
+    class NewRows(Protocol):
+        """What makes the encoder of rows for columns of these names and types."""
+
+        def __call__(
+            self, names: tuple[str, ...], codecs: tuple[Codec, ...], *, encoding: Encoding | None
+        ) -> Rows: ...
 
 
 END = object()
@@ -295,7 +304,7 @@ class RecordsCopy:
 
     def __init__(
         self, connection: Copying, select: str, table: str, where: str | None, budget: Budget, name: str,
-        new_rows: Callable[..., Rows],
+        new_rows: NewRows,
     ) -> None:
         self.name = name
         self.new_rows = new_rows
