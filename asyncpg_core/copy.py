@@ -214,8 +214,7 @@ async def copy_out(session: Session, name: str, sql: str, output: Output, budget
         try:
             while True:
                 is_over = turn.call.done()
-                turn.raise_failure()
-                chunk = op.take()
+                chunk = await turn.take()
                 if is_over and not chunk:
                     return turn.call.result()  # type: ignore[no-any-return]
                 if chunk:

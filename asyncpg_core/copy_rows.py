@@ -172,8 +172,7 @@ class CopyRows(Generic[RecordT]):
         try:
             while not self._rows:
                 is_over = turn.call.done()
-                turn.raise_failure()
-                chunk = turn.op.take()
+                chunk = await turn.take()
                 if chunk:
                     # What comes while the rows are used is kept, up to as much again.
                     turn.go_on()

@@ -140,6 +140,21 @@ class CopyTurn:
         if self.call.done():
             self.call.result()
 
+    async def take(self) -> bytes:
+        """Return the data that have come, b"" if none have.
+
+        When the server has failed the COPY, its error is raised as soon as all is told, and what waits is dropped:
+        whether the error and the end of the statement come in one piece does not decide who gets the last rows.
+        """
+        op = self.op
+        assert type(op) is CopyOut
+        if op.error is not None:
+            op.discard()
+            self.go_on()
+            await self.until_done()
+        self.raise_failure()
+        return op.take()
+
     async def give_up_for(self, error: BaseException) -> None:
         """The source or the sink has failed, or nobody waits: end the COPY so that the connection can be used.
 

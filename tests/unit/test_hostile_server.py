@@ -1,6 +1,7 @@
 """A session that is open, and a server that stalls, drips, goes on after the end, lies about types, or sends what
 nobody asked for: through the real driver, with a server scripted message by message."""
 import asyncio
+import io
 import struct
 import sys
 import time
@@ -239,6 +240,78 @@ async def test_a_copy_that_the_user_fetches_is_ended_by_copy_fail_and_sync(says)
         assert type(outcomes[0]) in (exceptions.InterfaceError, exceptions.RaiseError)
         assert outcomes[1] == 1
         assert "".join(sent).replace("D", "").replace("P", "") in ("BEHfS", "BEHSf", "BEHS")
+        connection.terminate()
+
+
+# A COPY that fails in the middle
+
+ROWS = message("H", b"\0\0\0") + message("d", b"1\n") + message("d", b"2\n")
+REFUSAL = error("22012", "division by zero")
+BINARY = message("H", b"\1\0\1\0\1") + message("d", b"PGCOPY\n\xff\r\n\0" + bytes(8) + struct.pack("!hii", 1, 4, 7))
+
+
+@pytest.mark.parametrize("pieces", [(ROWS + REFUSAL + ready(),), (ROWS + REFUSAL, ready())], ids=["whole", "cut"])
+async def test_rows_that_come_with_the_error_go_to_nobody_however_it_is_cut(pieces):
+    async def script(session):
+        await session.start()
+        await session.take_to("Q")
+        for piece in pieces:
+            session.send(piece)
+            await asyncio.sleep(0.05)
+        await session.serve()
+
+    async with FakeServer(script) as server:
+        connection = await asyncpg_core.connect(server.dsn)
+        out = io.BytesIO()
+        with pytest.raises(exceptions.DivisionByZeroError):
+            await asyncio.wait_for(connection.copy_from_query("select 1", output=out), 5)
+        assert out.getvalue() == b""
+        assert await connection.execute("select 1") == "SELECT 1"
+        connection.terminate()
+
+
+async def test_rows_that_come_before_the_error_are_written():
+    out = io.BytesIO()
+
+    async def script(session):
+        await session.start()
+        await session.take_to("Q")
+        session.send(ROWS)
+        await until(out.getvalue)
+        session.send(REFUSAL)
+        await asyncio.sleep(0.05)
+        session.send(ready())
+        await session.serve()
+
+    async with FakeServer(script) as server:
+        connection = await asyncpg_core.connect(server.dsn)
+        with pytest.raises(exceptions.DivisionByZeroError):
+            await asyncio.wait_for(connection.copy_from_query("select 1", output=out), 5)
+        assert out.getvalue() == b"1\n2\n"
+        assert await connection.execute("select 1") == "SELECT 1"
+        connection.terminate()
+
+
+@pytest.mark.parametrize("pieces", [(BINARY + REFUSAL + ready(),), (BINARY + REFUSAL, ready())], ids=["whole", "cut"])
+async def test_typed_rows_that_come_with_the_error_go_to_nobody(pieces):
+    async def script(session):
+        await session.start()
+        for end in "SQ":
+            await session.take_to(end)
+            if end == "S":
+                session.send(DESCRIBED, ready())
+        session.send(DESCRIBED, ready())
+        for piece in pieces:
+            session.send(piece)
+            await asyncio.sleep(0.05)
+        await session.serve()
+
+    async with FakeServer(script) as server:
+        connection = await asyncpg_core.connect(server.dsn)
+        rows = connection.copy_rows("select 1 as a")
+        with pytest.raises(exceptions.DivisionByZeroError):
+            await asyncio.wait_for(anext(rows), 5)
+        assert await connection.execute("select 1") == "SELECT 1"
         connection.terminate()
 
 
