@@ -250,15 +250,20 @@ REFUSAL = error("22012", "division by zero")
 BINARY = message("H", b"\1\0\1\0\1") + message("d", b"PGCOPY\n\xff\r\n\0" + bytes(8) + struct.pack("!hii", 1, 4, 7))
 
 
+async def answer_in(pieces, session):
+    """Send the pieces so that each is read by itself, then serve."""
+    for piece in pieces:
+        session.send(piece)
+        await asyncio.sleep(0.05)
+    await session.serve()
+
+
 @pytest.mark.parametrize("pieces", [(ROWS + REFUSAL + ready(),), (ROWS + REFUSAL, ready())], ids=["whole", "cut"])
 async def test_rows_that_come_with_the_error_go_to_nobody_however_it_is_cut(pieces):
     async def script(session):
         await session.start()
         await session.take_to("Q")
-        for piece in pieces:
-            session.send(piece)
-            await asyncio.sleep(0.05)
-        await session.serve()
+        await answer_in(pieces, session)
 
     async with FakeServer(script) as server:
         connection = await asyncpg_core.connect(server.dsn)
@@ -301,10 +306,7 @@ async def test_typed_rows_that_come_with_the_error_go_to_nobody(pieces):
             if end == "S":
                 session.send(DESCRIBED, ready())
         session.send(DESCRIBED, ready())
-        for piece in pieces:
-            session.send(piece)
-            await asyncio.sleep(0.05)
-        await session.serve()
+        await answer_in(pieces, session)
 
     async with FakeServer(script) as server:
         connection = await asyncpg_core.connect(server.dsn)
