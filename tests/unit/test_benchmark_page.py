@@ -1,5 +1,6 @@
 """What the page of a benchmark says, without what draws it; and the installer that goes on without what is missing."""
 import json
+from html import escape
 
 import pytest
 
@@ -57,11 +58,22 @@ def test_the_page_carries_machine_versions_commit_and_why_instructions_are_missi
 
 @pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
 def test_every_kept_result_gives_a_page_that_asks_nothing_of_the_network(path, tmp_path):
-    write_html(json.loads(path.read_text()), tmp_path / "page.html", lambda _lines: "<svg></svg>")
+    report = json.loads(path.read_text())
+    write_html(report, tmp_path / "page.html", lambda _lines: "<svg></svg>")
     page = (tmp_path / "page.html").read_text()
     assert "://" not in page and "src=" not in page
     assert "asyncpg 0.32.0" in page
-    assert page.count("<svg>") >= 9
+    measured = {one["workload"] for one in report["rounds"]}
+    assert page.count("<svg>") == len(measured)
+    for workload in measured:
+        assert page.count(f"<h2>{escape(TITLES[workload])}</h2>") == 1
+
+
+@pytest.mark.parametrize("python", ["py311", "py313"])
+def test_the_kept_result_of_a_python_measured_every_workload(python):
+    report = json.loads((ROOT / "benchmarks" / "results" / f"reference-{python}.json").read_text())
+    assert {one["workload"] for one in report["rounds"]} == set(TITLES)
+    assert report["settings"]["quick"] is False
 
 
 def test_memory_is_compared_in_bytes_and_not_in_time():
